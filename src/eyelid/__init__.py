@@ -1,0 +1,3 @@
+"""eyelid: private computer vision."""
+
+__version__ = "0.1.0"
