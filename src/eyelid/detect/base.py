@@ -63,7 +63,8 @@ def require_finite(outputs: Iterable[NDArray[np.float32]], model: str) -> None:
 def area(boxes: Boxes) -> NDArray[np.float32]:
     """Return the areas (n,) in square pixels; an inverted box has area 0."""
     sides: NDArray[np.float32] = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return sides.prod(axis=1, dtype=np.float32)
+    areas: NDArray[np.float32] = sides[:, 0] * sides[:, 1]
+    return areas
 
 
 def overlap(a: Boxes, b: Boxes) -> NDArray[np.float32]:
@@ -71,14 +72,16 @@ def overlap(a: Boxes, b: Boxes) -> NDArray[np.float32]:
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     sides: NDArray[np.float32] = np.maximum(high - low, 0)
-    return sides.prod(axis=2, dtype=np.float32)
+    areas: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
+    return areas
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[np.float32]:
     """Return intersection over union (n, m); 0 where both boxes are empty."""
     shared = overlap(a, b)
     union = area(a)[:, None] + area(b)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    ratio: NDArray[np.float32] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return ratio
 
 
 def nms(boxes: Boxes, scores: Scores, threshold: float) -> NDArray[np.int64]:
