@@ -1,0 +1,1 @@
+"""The obfuscators: the only way from a RawFrame to a SafeFrame, one file a method."""

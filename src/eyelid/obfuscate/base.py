@@ -1,0 +1,72 @@
+"""What every obfuscator is: it destroys regions of a frame in place and vouches for the result."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eyelid.obfuscate.regions import Coverage, Patch, Region, is_finite, regions
+from eyelid.types import _SEAL, Detections, Guarantee, Plane, RawFrame, SafeFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOT_COVERED = (
+    "targets that no detector found",
+    "the surroundings: hair, clothes, body, voice, place and time",
+    "the place, size and movement of each covered region",
+)
+
+
+class Obfuscator(ABC):
+    """A method that hides regions of a frame; subclasses say how one plane is painted."""
+
+    def __init__(self, coverage: Coverage | None = None) -> None:
+        self.coverage = coverage or Coverage()
+
+    @property
+    @abstractmethod
+    def guarantee(self) -> Guarantee:
+        """What the method promises, and what it does not cover."""
+
+    @abstractmethod
+    def _paint(self, plane: Plane, patches: Sequence[Patch]) -> None:
+        """Overwrite every sample of the patches of one colour plane; patches may overlap."""
+
+    def apply(self, frame: RawFrame, detections: Detections) -> SafeFrame:
+        """Destroy what was detected, in place in all planes of ``frame``, and return the frame as safe.
+
+        Every luma sample that a grown outline touches, every chroma sample that stands for such a pixel, and
+        the transparency there are overwritten. A detection that is not finite covers the whole frame, because
+        nobody knows where its target is.
+        """
+        if not is_finite(detections):
+            return self.cover_frame(frame)
+        self._cover(frame, regions(detections, self.coverage, frame.width, frame.height))
+        return SafeFrame(frame, _SEAL)
+
+    def cover_frame(self, frame: RawFrame) -> SafeFrame:
+        """Destroy the whole frame: all planes become black and opaque."""
+        for plane in frame.planes:
+            plane.samples[...] = plane.black
+        return SafeFrame(frame, _SEAL)
+
+    def _cover(self, frame: RawFrame, found: Sequence[Region]) -> None:
+        for plane in frame.planes:
+            patches = [region.patch(plane) for region in found]
+            if plane.name == "A":
+                blacken(plane, patches)
+            else:
+                self._paint(plane, patches)
+
+
+def blacken(plane: Plane, patches: Sequence[Patch]) -> None:
+    """Set every sample of the patches to the plane's black."""
+    for patch in patches:
+        samples = plane.samples[patch.rows, patch.columns]
+        if patch.mask is None:
+            samples[...] = plane.black
+        else:
+            np.copyto(samples, plane.black, where=patch.mask, casting="unsafe")

@@ -1,0 +1,178 @@
+"""From detections to the exact samples of each plane that must be destroyed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from eyelid.types import Detections, Plane, Shape, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+
+MARGINS: Final = {
+    Target.FACE: 0.21,  # (sqrt(2) - 1) / 2, rounded up: the ellipse then holds the whole box with its corners
+    Target.PLATE: 0.10,
+    Target.PERSON: 0.05,
+    Target.TEXT: 0.10,
+    Target.SCREEN: 0.05,
+    Target.VEHICLE: 0.05,
+}
+_CACHED_PIXELS: Final = 1 << 16
+_POLYGON_LIMIT: Final = 30_000.0  # OpenCV draws lines of at most 32,767 pixels width
+
+
+class Coverage(BaseModel):
+    """How much around a detection is covered.
+
+    ``shape``: the outline; None means ellipses for faces and boxes for everything else. ``margin``: the part
+    of the box's width added left and right, and of its height above and below; None means the target's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shape: Shape | None = None
+    margin: float | None = Field(default=None, ge=0.0, le=4.0)
+
+    def shape_for(self, target: Target) -> Shape:
+        """Return the outline for a target."""
+        return self.shape or (Shape.ELLIPSE if target is Target.FACE else Shape.BOX)
+
+    def margin_for(self, target: Target) -> float:
+        """Return the margin for a target, in parts of the box's sides."""
+        return MARGINS[target] if self.margin is None else self.margin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """A region in one plane: ``plane.samples[rows, columns]`` where ``mask`` holds (None: everywhere)."""
+
+    rows: slice
+    columns: slice
+    mask: NDArray[np.bool_] | None
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return int(self.rows.stop - self.rows.start)
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return int(self.columns.stop - self.columns.start)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """Pixels x0 <= x < x1, y0 <= y < y1 of a frame, where ``mask`` of that shape holds (None: everywhere)."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    mask: NDArray[np.bool_] | None = None
+
+    def patch(self, plane: Plane) -> Patch:
+        """Return the samples of a plane that stand for at least one pixel of the region."""
+        sx, sy = plane.step_x, plane.step_y
+        top, left = self.y0 // sy, self.x0 // sx
+        bottom, right = -(-self.y1 // sy), -(-self.x1 // sx)
+        mask = self.mask
+        if mask is not None and (sx, sy) != (1, 1):
+            pixels = np.zeros(((bottom - top) * sy, (right - left) * sx), np.bool_)
+            y, x = self.y0 - top * sy, self.x0 - left * sx
+            pixels[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+            mask = pixels[::sy].copy()
+            for row in range(1, sy):
+                mask |= pixels[row::sy]
+            pixels, mask = mask, mask[:, ::sx].copy()
+            for column in range(1, sx):
+                mask |= pixels[:, column::sx]
+        return Patch(slice(top, bottom), slice(left, right), mask)
+
+
+def whole(width: int, height: int) -> Region:
+    """Return the region that covers a frame of that size, in pixels."""
+    return Region(0, 0, width, height)
+
+
+def is_finite(detections: Detections) -> bool:
+    """Return whether it is known where every detection lies."""
+    polygons = (p for p in detections.polygons if p is not None)
+    return bool(np.isfinite(detections.boxes).all() and all(np.isfinite(p).all() for p in polygons))
+
+
+def regions(detections: Detections, coverage: Coverage, width: int, height: int) -> list[Region]:
+    """Return what to destroy in a frame of ``width`` by ``height`` pixels, for finite detections.
+
+    Any pixel that a grown outline touches is inside. Reversed corners are put in order; a box without area
+    covers the pixel it lies on; what lies wholly outside the frame gives nothing.
+    """
+    found: list[Region] = []
+    boxes = detections.boxes.astype(np.float64)
+    for box, target, polygon in zip(boxes, detections.targets, detections.polygons, strict=True):
+        margin = coverage.margin_for(target)
+        if polygon is not None and len(polygon) >= 3:
+            found.extend(_polygon(polygon.astype(np.float64), margin, width, height))
+        else:
+            found.extend(_box(box, margin, coverage.shape_for(target), width, height))
+    return found
+
+
+def _box(box: NDArray[np.float64], margin: float, shape: Shape, width: int, height: int) -> Iterator[Region]:
+    (x0, x1), (y0, y1) = sorted((float(box[0]), float(box[2]))), sorted((float(box[1]), float(box[3])))
+    grow_x, grow_y = margin * (x1 - x0), margin * (y1 - y0)
+    left, top = int((x0 - grow_x) // 1), int((y0 - grow_y) // 1)
+    right, bottom = max(left + 1, int(-(-(x1 + grow_x) // 1))), max(top + 1, int(-(-(y1 + grow_y) // 1)))
+    cut = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+        return
+    mask = None
+    if shape is Shape.ELLIPSE:
+        key = (right - left, bottom - top, cut[0] - left, cut[1] - top, cut[2] - cut[0], cut[3] - cut[1])
+        small = key[4] * key[5] <= _CACHED_PIXELS
+        mask = _ellipse_cached(*key) if small else _ellipse(*key)
+    yield Region(*cut, mask)
+
+
+def _ellipse(width: int, height: int, left: int, top: int, columns: int, rows: int) -> NDArray[np.bool_]:
+    """Return the part (rows, columns) at (left, top) of the ellipse that touches all sides of a box."""
+    across = _nearest(width, left, columns)
+    down = _nearest(height, top, rows)
+    return np.asarray((down * down)[:, None] + (across * across)[None, :] <= 1.0)
+
+
+def _nearest(side: int, start: int, count: int) -> NDArray[np.float64]:
+    """Return how near each pixel comes to the middle of the side, in half sides."""
+    centres = np.arange(start, start + count, dtype=np.float64) + 0.5
+    return np.maximum(np.abs(centres - side / 2) - 0.5, 0.0) / (side / 2)
+
+
+_ellipse_cached = lru_cache(maxsize=256)(_ellipse)
+
+
+def _polygon(polygon: NDArray[np.float64], margin: float, width: int, height: int) -> Iterator[Region]:
+    low, high = polygon.min(axis=0), polygon.max(axis=0)
+    grow = margin * float((high - low).min())
+    if max(np.abs(polygon).max(), grow) > _POLYGON_LIMIT / 2:
+        yield from _box(np.concatenate([low, high]), margin, Shape.BOX, width, height)
+        return
+    # Corners are rounded to pixels and OpenCV's thick lines are not exact: two pixels more are always enough.
+    reach = int(np.ceil(grow)) + 2
+    left, top = max(int(np.floor(low[0])) - reach, 0), max(int(np.floor(low[1])) - reach, 0)
+    right, bottom = min(int(np.ceil(high[0])) + reach, width), min(int(np.ceil(high[1])) + reach, height)
+    if left >= right or top >= bottom:
+        return
+    corners = np.rint(polygon - (left + 0.5, top + 0.5)).astype(np.int32)
+    drawn = np.zeros((bottom - top, right - left), np.uint8)
+    cv2.fillPoly(drawn, [corners], 1)
+    cv2.polylines(drawn, [corners], isClosed=True, color=1, thickness=2 * reach + 1)
+    yield Region(left, top, right, bottom, drawn.view(np.bool_))
