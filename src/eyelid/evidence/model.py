@@ -1,4 +1,4 @@
-"""What evidence holds: counts, hashes, settings, limits; never pixels, boxes, recognised text, input names."""
+"""What evidence holds: counts, hashes, settings and limits; no pixels, boxes, text or names of inputs."""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""The line to trust at the end of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from eyelid.types import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eyelid.evidence.model import Evidence, Kept, TargetCount
+
+NOUNS: Final = {
+    Target.FACE: ("face", "faces"),
+    Target.PLATE: ("licence plate", "licence plates"),
+    Target.PERSON: ("person", "people"),
+    Target.TEXT: ("text", "texts"),
+    Target.SCREEN: ("screen", "screens"),
+    Target.VEHICLE: ("vehicle", "vehicles"),
+}
+
+
+def summary(evidence: Evidence, path: Path) -> str:
+    """Say in one line what was found, covered, held, dropped and left open; ``path`` is the evidence file."""
+    parts = [
+        f"{evidence.output.name}: {_covered(evidence)}",
+        *_frames(evidence),
+        *([_kept(evidence.kept)] if evidence.kept else []),
+        f"dropped: {', '.join(evidence.dropped) or 'nothing'}",
+        f"NOT covered: {'; '.join(evidence.guarantee.not_covered)}",
+        *([f"{_number(len(evidence.warnings), 'warning', 'warnings')}"] if evidence.warnings else []),
+        f"evidence: {path}",
+    ]
+    return " | ".join(parts)
+
+
+def _covered(evidence: Evidence) -> str:
+    found = [_count(count) for count in evidence.counts if count.detections]
+    missing = [NOUNS[count.target][1] for count in evidence.counts if not count.detections]
+    sentence = f"covered {_list(found)}" if found else ""
+    if missing:
+        sentence += f"{', ' if found else ''}found no {_list(missing, 'or')}"
+    return sentence
+
+
+def _count(count: TargetCount) -> str:
+    singular, plural = NOUNS[count.target]
+    if count.tracks is None:
+        return _number(count.detections, singular, plural)
+    frames = _number(count.frames, "frame", "frames")
+    return f"{_number(count.tracks, f'{singular} track', f'{singular} tracks')} in {frames}"
+
+
+def _frames(evidence: Evidence) -> list[str]:
+    frames = evidence.frames
+    unit = ("page", "pages") if evidence.media.kind == "still" else ("frame", "frames")
+    parts = []
+    if evidence.media.kind == "video" or frames.total > 1:
+        parts.append(f"{_number(frames.total, *unit)}, {frames.held} held where the detector saw nothing")
+    if frames.covered:
+        reasons = sorted({run.reason.value for run in frames.covered})
+        parts.append(f"{_number(frames.covered_count, *unit)} covered whole ({_list(reasons)})")
+    return parts
+
+
+def _kept(kept: Kept) -> str:
+    if kept.tracks is not None:
+        return f"{_number(kept.tracks, 'track', 'tracks')} left visible on request"
+    return f"{_number(kept.detections, 'face', 'faces')} left visible on request"
+
+
+def _number(n: int, singular: str, plural: str) -> str:
+    return f"{n:,} {singular if n == 1 else plural}"
+
+
+def _list(words: Sequence[str], last: str = "and") -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
