@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from eyelid.evidence.scope import with_scope
+from eyelid.evidence.software import software
+from eyelid.evidence.summary import summary
+from eyelid.types import Target
+from tests.evidence.samples import SOLID, clip_evidence, still_evidence
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    path = tmp_path / "street.anon.mp4"
+    path.write_bytes(b"safe")
+    return path
+
+
+def test_the_line_of_a_clip_says_everything(output: Path) -> None:
+    line = summary(clip_evidence(output), Path("out/street.anon.evidence.json"))
+    assert line.split(" | ") == [
+        "street.anon.mp4: covered 3 face tracks in 90 frames, found no licence plates",
+        "96 frames, 12 held where the detector saw nothing",
+        "1 frame covered whole (detector failed)",
+        "1 track left visible on request",
+        "dropped: GPS position, cover art",
+        "NOT covered: the position and size of what is covered; people kept visible on request; "
+        "voices and other sound; bodies, clothing and gait; readable text; screens; vehicles; "
+        "what a detector overlooked; the scene: place, time and company",
+        "1 warning",
+        "evidence: out/street.anon.evidence.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("faces", "words"),
+    [(0, "found no faces"), (1, "covered 1 face"), (1234, "covered 1,234 faces")],
+)
+def test_the_line_of_a_still_has_correct_plurals(output: Path, faces: int, words: str) -> None:
+    line = summary(still_evidence(output, faces=faces), Path("e.json"))
+    assert line.startswith(f"street.anon.mp4: {words} | dropped: nothing | NOT covered: ")
+    assert "frame" not in line.split("NOT covered")[0]
+    assert "\n" not in line
+
+
+def test_what_is_hidden_with_a_person_is_not_called_open() -> None:
+    open_ = with_scope(SOLID, {Target.PERSON, Target.VEHICLE}).not_covered
+    assert not {"faces", "licence plates", "vehicles", "bodies, clothing and gait"} & set(open_)
+    assert "readable text" in open_
+
+
+def test_sound_and_kept_people_are_named_only_where_they_are() -> None:
+    assert not any("voices" in limit for limit in with_scope(SOLID, {Target.FACE}).not_covered)
+    assert any("voices" in limit for limit in with_scope(SOLID, {Target.FACE}, audio=True).not_covered)
+
+
+def test_software_names_what_ran() -> None:
+    names = {item.name for item in software()}
+    assert {"python", "eyelid", "av", "numpy", "openvino", "pillow", "cryptography"} <= names
