@@ -12,6 +12,7 @@ from eyelid.types import _SEAL, Detections, Guarantee, Plane, RawFrame, SafeFram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 NOT_COVERED = (
     "targets that no detector found",
@@ -46,6 +47,13 @@ class Obfuscator(ABC):
             return self.cover_frame(frame)
         self._cover(frame, regions(detections, self.coverage, frame.width, frame.height))
         return SafeFrame(frame, _SEAL)
+
+    def finish(self, output: Path) -> None:
+        """Complete the sidecar, for a method that has one; ``output`` is the finished anonymised file."""
+        del output
+
+    def close(self) -> None:  # noqa: B027  # most methods hold nothing open
+        """Let go of a sidecar that :meth:`finish` has not completed; nobody will accept it."""
 
     def cover_frame(self, frame: RawFrame) -> SafeFrame:
         """Destroy the whole frame: all planes become black and opaque."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -160,6 +159,8 @@ _ellipse_cached = lru_cache(maxsize=256)(_ellipse)
 
 
 def _polygon(polygon: NDArray[np.float64], margin: float, width: int, height: int) -> Iterator[Region]:
+    import cv2  # only polygons need it, and the command line must start fast
+
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     grow = margin * float((high - low).min())
     if max(np.abs(polygon).max(), grow) > _POLYGON_LIMIT / 2:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from eyelid.obfuscate.base import NOT_COVERED, Obfuscator, blacken
+from eyelid.obfuscate.method import Parameters
 from eyelid.types import Guarantee, GuaranteeKind, Plane
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from eyelid.obfuscate.regions import Patch
+    from eyelid.obfuscate.regions import Coverage, Patch
 
 
-class Solid(Obfuscator):
+class Solid(Parameters):
+    """Paint regions black; nothing to choose."""
+
+    name: Literal["solid"] = "solid"
+
+    def build(self, coverage: Coverage, _sidecar: Path | None = None, /) -> SolidObfuscator:
+        """Return the obfuscator; it writes no sidecar."""
+        return SolidObfuscator(coverage)
+
+
+class SolidObfuscator(Obfuscator):
     """Paints regions black and opaque; the output does not depend on the samples inside."""
 
     @property

@@ -1,0 +1,25 @@
+"""What the parameters of every method have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eyelid.obfuscate.base import Obfuscator
+    from eyelid.obfuscate.regions import Coverage
+
+
+class Parameters(BaseModel, ABC):
+    """The parameters of a method; ``sidecar`` is the suffix of the file it writes beside the output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    sidecar: ClassVar[str | None] = None
+
+    @abstractmethod
+    def build(self, coverage: Coverage, sidecar: Path | None, /) -> Obfuscator:
+        """Return the obfuscator; ``sidecar`` is where to write the file beside the output, if any."""
