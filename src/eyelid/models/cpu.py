@@ -60,6 +60,7 @@ class CpuNetwork:
             "INFERENCE_PRECISION_HINT": precision.value,
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
+            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # else memory grows with every new size of a picture
             "ENABLE_CPU_PINNING": False,  # two workers of one pool would be pinned to the same core
         }
         try:
@@ -106,7 +107,12 @@ class _Compiled:
         self, model: ov.Model, settings: dict[str, str | int | bool], shape: tuple[int, ...]
     ) -> None:
         self.shape = shape
-        self._network = _core().compile_model(model, "CPU", settings)
+        try:
+            self._network = _core().compile_model(model, "CPU", settings)
+        except RuntimeError as error:
+            raise ModelError(
+                f"the network {model.get_friendly_name()} cannot be compiled for this processor; replace it"
+            ) from error
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
 
     def run(self, batch: Batch) -> list[NDArray[np.float32]]:
