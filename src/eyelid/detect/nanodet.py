@@ -6,12 +6,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eyelid.detect.base import Boxes, Scores, fit, require_finite
 from eyelid.models.session import Session
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from eyelid.models.session import Device
     from eyelid.types import RawFrame
 
@@ -61,12 +62,13 @@ class NanoDet:
         logits = np.concatenate([output[0] for output in outputs[levels:]])
         seen = scores[:, list(CLASSES.values())].max(axis=1) >= least
         boxes = decode(logits[seen], cells(width, height)[seen])
-        return boxes * np.float32([frame.width / width, frame.height / height] * 2), scores[seen]
+        scale = np.array([frame.width / width, frame.height / height] * 2, np.float32)
+        return boxes * scale, scores[seen]
 
 
 @lru_cache(maxsize=8)
 def cells(width: int, height: int) -> NDArray[np.float32]:
-    """Return the grid cells of an input of that size: float32 (n, 3), centre x, centre y, stride, in pixels."""
+    """Return the cells for an input of that size: float32 (n, 3), centre x, centre y, stride, in pixels."""
     levels = []
     for stride in STRIDES:
         y, x = np.mgrid[: -(-height // stride), : -(-width // stride)]

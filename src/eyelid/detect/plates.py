@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eyelid.detect.base import Boxes, Detector, clip, detections, fit, merge, require_finite
 from eyelid.models.session import Session
@@ -14,6 +13,8 @@ from eyelid.types import Quality, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from eyelid.models.session import Device
     from eyelid.types import Detections, RawFrame
@@ -69,7 +70,7 @@ class PlateDetector(Detector):
             offsets, confidences = outputs[0][0], outputs[1][0, :, 1]
             seen = confidences >= self._score
             found = decode(offsets[seen], priors(width, height)[seen])
-            boxes.append(found * np.float32([frame.width / width, frame.height / height] * 2))
+            boxes.append(found * np.array([frame.width / width, frame.height / height] * 2, np.float32))
             scores.append(confidences[seen])
         joined = merge(np.concatenate(boxes), np.concatenate(scores), SAME_PLATE)
         return detections(clip(joined[0], frame.width, frame.height), joined[1], Target.PLATE)
