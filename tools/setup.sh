@@ -29,5 +29,6 @@ if ! usable "$venv/bin/python"; then
 fi
 
 # Dependency groups came with pip 25.1.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+pip="$venv/bin/python -m pip --quiet --quiet --disable-pip-version-check"
+$pip install --upgrade "pip>=25.1"
+$pip install --constraint constraints.txt --editable . --group dev
