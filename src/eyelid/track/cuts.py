@@ -48,7 +48,7 @@ class CutDetector:
         grey = (small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)).astype(np.float32)
         if float(grey.std()) < PLAIN:
             return False
-        colours = _histogram(small)
+        colours = _histogram(np.asarray(small, np.uint8))
         change = min((_change(grey, colours, *past) for past in self._past), default=0.0)
         cut = change > max(LEAST, TIMES * self._usual)
         if cut:

@@ -63,7 +63,7 @@ class Track:
     ``confirmed`` once a detection reached the start score; it then counts from its first, weak detection.
     ``lead``: the last detection of another track that this one perhaps continues; the way between is covered
     although both are also covered as if they were two things. ``number`` is the public id, -1 until the
-    track first appears in a plan.
+    track first appears in a plan. ``heir`` is the other end of a lead.
     """
 
     target: Target
@@ -71,12 +71,14 @@ class Track:
     sights: list[Sight]
     confirmed: bool
     lead: Sight | None = None
+    heir: Sight | None = None
     number: int = -1
     speed: State = field(default=STILL)
 
     def add(self, sight: Sight, strong: bool) -> None:
         """Continue the track."""
         self.sights.append(sight)
+        self.heir = None
         self.confirmed = self.confirmed or strong
         self.speed = self.speed_before(len(self.sights) - 1)
 
@@ -95,12 +97,17 @@ class Track:
         return _speed(self.sights[min(start, position - 1)], here)
 
     def speed_after(self, position: int) -> State:
-        """Return the rate of change that follows a detection; zero where none follows it yet."""
+        """Return the rate of change that follows a detection; zero where none follows."""
         here = self.sights[position]
         if position + 1 == len(self.sights):
-            return STILL
+            return _speed(here, self.heir) if self.heir else STILL
         end = bisect_right(self.sights, here.time + SPEED_WINDOW_S, lo=position, key=_time) - 1
         return _speed(here, self.sights[max(end, position + 1)])
+
+    @property
+    def alone(self) -> bool:
+        """Whether a single detection is all there is, so that nothing is known of its speed."""
+        return len(self.sights) == 1 and self.lead is None and self.heir is None
 
     def forget(self, index: int) -> None:
         """Drop detections that no frame from ``index`` on can depend on."""
@@ -154,6 +161,7 @@ class Linker:
             far = np.minimum(FAR + FAR_PER_S * seconds, FAR_LIMIT)
             for i, j in _matched(costs, far, waiting, free & is_strong):
                 leads[j] = open_tracks[i].sights[-1]
+                open_tracks[i].heir = sights[j]
         for j in np.flatnonzero(free).tolist():
             track = Track(found.targets[j], shot, [sights[j]], strong[j], leads.get(j))
             track.speed = track.speed_before(0)

@@ -66,11 +66,11 @@ def between(
     return to_boxes(states, u * (1 - u) * stray + unseen)
 
 
-def beyond(states: Array, speeds: Array, away: Array, rate: float, limit: float) -> Array:
+def beyond(states: Array, speeds: Array, away: Array, rates: Array, limit: float) -> Array:
     """Return boxes (n, 4) ``away`` seconds (n,) from the only detection on this side.
 
     ``speeds`` (n, 4) point away from the detection in time. The box spans from where it was to where its
-    damped motion takes it, and grows by ``rate`` sides a second, at most ``limit`` sides.
+    damped motion takes it, and grows by ``rates`` (n,) sides a second, at most ``limit`` sides.
     """
     sides = np.exp(states[:, 2:])
     travel = speeds * (DAMPING_S * (1 - np.exp(-away / DAMPING_S)))[:, None]
@@ -78,7 +78,7 @@ def beyond(states: Array, speeds: Array, away: Array, rate: float, limit: float)
     moved = states + np.concatenate(
         [np.clip(travel[:, :2], -reach, reach), np.clip(travel[:, 2:], 0, np.log(2))], axis=1
     )
-    grow = np.minimum(rate * away, limit)[:, None] * sides
+    grow = np.minimum(rates * away, limit)[:, None] * sides
     return hull(to_boxes(states, grow), to_boxes(moved, grow))
 
 

@@ -19,19 +19,24 @@ if TYPE_CHECKING:
     from eyelid.track.settings import TrackSettings
 
 
+UNKNOWN = 3.0
+"""A thing seen once may have any speed: it grows this many times as fast."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FramePlan:
     """What to cover in one frame.
 
     ``detections`` hold the track ids (from 0, in order of first appearance), boxes before shape and margin;
-    they may reach beyond the picture. ``cover_frame``: cover all of it, nothing is known. ``held``: how many
-    entries no detector saw in this frame.
+    they may reach beyond the picture. ``cover_frame``: cover all of it, because nothing is known (``blind``)
+    or because a track is lost. ``held``: how many entries no detector saw in this frame.
     """
 
     index: int
     detections: Detections
     cover_frame: bool
     held: int
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class Planner:
             self._detections(entries),
             blind or (lost and self._settings.on_lost is OnLost.COVER_FRAME),
             sum(not entry.seen for entry in entries),
+            blind,
         )
 
     def _between(self, moment: Moment, gaps: list[_Between]) -> Iterator[_Entry]:
@@ -137,7 +143,8 @@ class Planner:
         seen_boxes = motion.to_boxes(states)
         leave = motion.time_to_leave(seen_boxes, speeds, self._width, self._height)
         hold = np.minimum(np.maximum(leave, settings.border_hold_s), settings.hold_s)
-        boxes = motion.beyond(states, speeds, away, settings.growth_per_s, settings.growth_limit)
+        rates = settings.growth_per_s * np.array([UNKNOWN if t.alone else 1.0 for t, *_ in ends])
+        boxes = motion.beyond(states, speeds, away, rates, settings.growth_limit)
         outer = np.any(motion.touches_border(seen_boxes, self._width, self._height), axis=1).tolist()
         entries: list[_Entry] = []
         lost = False
