@@ -1,0 +1,123 @@
+"""Every example of README.md and docs/ runs, offline, in a folder with the media that the examples name.
+
+A page's blocks run in order in one folder. ``console`` blocks: each line after ``$`` must pass or end with
+the exit code that ``# exit 1`` behind it names. ``python`` blocks: each runs as a program of its own.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SHOWN_ONLY = {"text", "json", "toml", "yaml"}
+"""Languages of blocks that are output or settings; no other block escapes a run."""
+SETS_UP = ("git clone ", "cd ", "make ", "pip install ", "pre-commit ")
+"""Beginnings of commands that set a machine up or need the network: CI runs `make test` itself."""
+EXIT = re.compile(r"\s+# exit (\d+)$")
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    language: str
+    text: str
+
+    @property
+    def commands(self) -> list[str]:
+        """The command lines of a console block, with continued lines joined."""
+        joined = self.text.replace("\\\n", " ")
+        return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+
+
+def blocks_of(page: Path) -> list[Block]:
+    return [Block(page, language, text) for language, text in FENCE.findall(page.read_text())]
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The media that examples may name: street.mp4, long.mp4, party.jpg, me.jpg and the folder photos/."""
+    folder = tmp_path_factory.mktemp("media")
+    for name, seconds in (("street.mp4", "1"), ("long.mp4", "4")):
+        script = [
+            sys.executable,
+            str(ROOT / "tools" / "demo_clip.py"),
+            str(folder / name),
+            "--seconds",
+            seconds,
+        ]
+        subprocess.run(script, check=True)
+    portrait = ROOT / "docs" / "images" / "astronaut.jpg"
+    (folder / "photos" / "more").mkdir(parents=True)
+    for name in ("party.jpg", "me.jpg", "photos/one.jpg", "photos/more/two.jpg"):
+        shutil.copy(portrait, folder / name)
+    return folder
+
+
+@pytest.fixture
+def desk(media: Path, tmp_path: Path) -> Path:
+    """A fresh folder with the media in it."""
+    return Path(shutil.copytree(media, tmp_path / "desk"))
+
+
+def run(arguments: list[str], folder: Path, expected: int, place: str) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        arguments, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expected, f"{place}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
+    for block in blocks_of(page):
+        if block.language == "python":
+            run([sys.executable, "-c", block.text], desk, 0, f"{name_of(page)}:\n{block.text}")
+        for command in block.commands if block.language == "console" else []:
+            if command.startswith(SETS_UP):
+                continue
+            expected = EXIT.search(command)
+            arguments = shlex.split(EXIT.sub("", command), comments=True)
+            run(arguments, desk, int(expected[1]) if expected else 0, f"{name_of(page)}: $ {command}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_example_escapes(page: Path) -> None:
+    for block in blocks_of(page):
+        assert block.language in {"console", "python"} | SHOWN_ONLY, (
+            f"a block in {block.language or 'no language'!r}"
+        )
+        if block.language == "console":
+            assert block.commands, f"a console block without a command: {block.text}"
+            for command in block.commands:
+                assert command.startswith(("eyelid ", *SETS_UP)), command
+        if block.language in SHOWN_ONLY:
+            assert not re.search(r"^\$? ?eyelid ", block.text, re.MULTILINE), (
+                "mark it as console, so that it runs"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = FENCE.sub("", page.read_text())
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", prose):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text()
+    pages = [page.relative_to(ROOT / "docs") for page in PAGES if page.is_relative_to(ROOT / "docs")]
+    assert [str(page) for page in pages if page.name != "index.md" and f"({page})" not in index] == []
