@@ -83,10 +83,34 @@ def store_half(model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes)
 
 
+def name_by_order(model: onnx.ModelProto) -> None:
+    """Name weights, values and nodes by their order: converters number them anew each time."""
+    graph = model.graph
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    used = [name for node in graph.node for name in node.input if name in weights]
+    order = list(dict.fromkeys(used))
+    del graph.initializer[:]
+    graph.initializer.extend(weights[name] for name in order)
+    names = {name: f"w{i}" for i, name in enumerate(order)}
+    fixed = {value.name for value in [*graph.input, *graph.output]}
+    values = [name for node in graph.node for name in node.output if name and name not in fixed]
+    names |= {name: f"v{i}" for i, name in enumerate(values)}
+    for tensor in graph.initializer:
+        tensor.name = names[tensor.name]
+    rename(model, names)
+    for i, node in enumerate(graph.node):
+        node.name, node.doc_string = f"n{i}", ""
+        attributes = sorted(node.attribute, key=lambda attribute: attribute.name)
+        del node.attribute[:]
+        node.attribute.extend(attributes)
+
+
 def save(model: onnx.ModelProto, name: str) -> None:
     """Check the network, write it to the package's weights and enter its sha256 in its card."""
-    for node in model.graph.node:
-        node.doc_string = ""
+    name_by_order(model)
+    opsets = [opset for opset in model.opset_import if opset.domain == ""]
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     del model.metadata_props[:]
     model.doc_string = model.graph.doc_string = ""
     model.producer_name, model.producer_version, model.graph.name = "eyelid recipe", "", name

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     import onnx
 
 
+EMBEDDING = "global_pooling/Mean:0"
+
+
 def compacted(model: onnx.ModelProto) -> onnx.ModelProto:
     """Keep the embedding alone (no age, no gender) and make the network compact."""
     compact.drop_initializer_inputs(model)
-    compact.rename(model, {"input_1:0": "image", "global_pooling/Mean:0": "embedding"})
+    compact.rename(model, {"input_1:0": "image", EMBEDDING: "embedding"})
     compact.keep_outputs(model, ["embedding"])
     compact.set_shapes(model, ["batch", 224, 224, 3])
     compact.store_half(model)
@@ -29,4 +32,4 @@ def compacted(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 if __name__ == "__main__":
-    compact.save(compacted(convert(Path(sys.argv[1]))), "faceres")
+    compact.save(compacted(convert(Path(sys.argv[1]), [EMBEDDING])), "faceres")

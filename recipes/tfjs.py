@@ -125,21 +125,15 @@ def read_graph(path: Path) -> GraphDef:
     return graph
 
 
-def convert(path: Path, shape: list[int] | None = None) -> onnx.ModelProto:
-    """Return the ONNX network of a model.json; ``shape`` fixes the shape of its input."""
+def convert(path: Path, outputs: list[str] | None = None) -> onnx.ModelProto:
+    """Return the ONNX network of a model.json, with these outputs, or with all that nothing else uses."""
     graph = read_graph(path)
     used = {name.split(":")[0].lstrip("^") for entry in graph.node for name in entry.input}
     inputs = [f"{entry.name}:0" for entry in graph.node if entry.op == "Placeholder"]
-    outputs = [
+    outputs = outputs or [
         f"{entry.name}:0"
         for entry in graph.node
         if entry.name not in used and entry.op not in ("Placeholder", "Const", "NoOp")
     ]
-    model, _ = tf2onnx.convert.from_graph_def(
-        graph,
-        input_names=inputs,
-        output_names=outputs,
-        opset=OPSET,
-        shape_override={inputs[0]: shape} if shape else None,
-    )
+    model, _ = tf2onnx.convert.from_graph_def(graph, input_names=inputs, output_names=outputs, opset=OPSET)
     return model
