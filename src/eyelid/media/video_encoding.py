@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from av.codec import Codec, CodecContext
+from av.codec.codec import UnknownCodecError
 from pydantic import BaseModel, ConfigDict, Field
+
+from eyelid.errors import UsageError
+from eyelid.media.video_pixels import PixelLayout, layout
 
 
 class AudioMode(StrEnum):
@@ -17,9 +24,10 @@ class AudioMode(StrEnum):
 class VideoEncoding(BaseModel):
     """How the output video is encoded.
 
-    ``encoder`` is a name of FFmpeg; None takes the usual one of the container: libx264, or libvpx-vp9 in WebM.
-    ``crf`` is the encoder's constant quality (lower is better and larger), ``preset`` its speed; None takes a
-    value that keeps detail at close to the encoder's highest useful speed.
+    ``encoder`` is a name of FFmpeg; None takes the container's usual one: libx264, or libvpx-vp9 in WebM.
+    ``crf`` is the encoder's constant quality (lower is better and larger), ``preset`` its speed; None takes
+    crf 20 and veryfast for libx264: finer than its own 23, since the picture was encoded once before, and the
+    fastest preset that loses no visible detail, since encoding is half of the work.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,3 +36,101 @@ class VideoEncoding(BaseModel):
     crf: int | None = Field(default=None, ge=0, le=63)
     preset: str | None = None
     audio: AudioMode = AudioMode.KEEP
+
+
+LOSSLESS: Final = VideoEncoding(encoder="ffv1")
+"""Keeps every sample exactly; for a path that ends in .mkv."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderPlan:
+    """What the encoder is told: its name and options, and the format and size that it takes frames in."""
+
+    encoder: str
+    pixel_format: str
+    width: int
+    height: int
+    options: dict[str, str]
+    changes: tuple[str, ...]
+
+
+_DEFAULTS: Final = {
+    "libx264": {"crf": "20", "preset": "veryfast"},
+    "libx265": {"crf": "22", "preset": "veryfast", "x265-params": "log-level=none"},
+    "libvpx-vp9": {"crf": "28", "cpu-used": "7", "deadline": "realtime", "row-mt": "1"},
+    "libsvtav1": {"crf": "28", "preset": "10"},
+    "ffv1": {"level": "3", "slices": "4", "slicecrc": "1"},
+}
+_SPEED: Final = {"libvpx-vp9": "cpu-used", "libvpx": "cpu-used"}
+_WHOLE_CHROMA_ONLY: Final = frozenset({"libx264", "libx265", "libsvtav1"})  # refuse half a chroma sample
+
+
+def plan(encoding: VideoEncoding, container: str, pixel_format: str, width: int, height: int) -> EncoderPlan:
+    """Choose what the encoder is told for frames of this planar format and size in pixels.
+
+    Raises UsageError where the encoder does not exist, or does not know what ``encoding`` asks of it.
+    """
+    name = encoding.encoder or _usual(container, layout(pixel_format))
+    try:
+        codec = Codec(name, "w")
+    except UnknownCodecError as error:
+        raise UsageError(
+            f"there is no encoder {name!r} here; choose another --encoder, such as libx264 or libvpx-vp9"
+        ) from error
+    if codec.type != "video":
+        raise UsageError(f"{name} does not encode video; choose another --encoder, such as libx264")
+    options = _options(name, encoding)
+    chosen = _closest(pixel_format, [form.name for form in codec.video_formats or ()])
+    if chosen is None:
+        raise UsageError(f"{name} takes no planar pixel format; choose another --encoder, such as libx264")
+    changes = []
+    if layout(chosen) != layout(pixel_format):
+        changes.append(
+            f"pixel format {pixel_format} was converted to {chosen}, the closest that {name} takes"
+        )
+    steps = (layout(chosen).step_x, layout(chosen).step_y)
+    if name in _WHOLE_CHROMA_ONLY and (width % steps[0] or height % steps[1]):
+        width, height = width + width % steps[0], height + height % steps[1]
+        changes.append(f"edges were repeated to fill {width}x{height}, the next size that {name} takes")
+    return EncoderPlan(name, chosen, width, height, options, tuple(changes))
+
+
+def _usual(container: str, kind: PixelLayout) -> str:
+    if container != "webm":
+        return "libx264"
+    return "libsvtav1" if kind.depth > 8 else "libvpx-vp9"
+
+
+def _options(name: str, encoding: VideoEncoding) -> dict[str, str]:
+    known = {option.name for option in CodecContext.create(name, "w").supported_options.private}
+    options = dict(_DEFAULTS.get(name, {}))
+    if "a53cc" in known:
+        options["a53cc"] = "0"  # closed captions would pass through the frames' side data
+    if encoding.crf is not None:
+        if "crf" not in known:
+            raise UsageError(f"{name} has no constant quality; leave out --crf or choose another --encoder")
+        options["crf"] = str(encoding.crf)
+    if encoding.preset is not None:
+        speed = _SPEED.get(name, "preset")
+        if speed not in known:
+            raise UsageError(f"{name} has no presets; leave out --preset or choose another --encoder")
+        options[speed] = encoding.preset
+    return options
+
+
+def _closest(wanted: str, offered: list[str]) -> str | None:
+    """Return the offered planar format that loses least of ``wanted``, and of those the smallest."""
+    want = layout(wanted)
+
+    def loss(name: str) -> tuple[bool, int, int, int, bool]:
+        have = layout(name)
+        colour = have.colour != want.colour and (want.colour != "grey" or have.colour == "rgb")
+        chroma = max(0, have.step_x - want.step_x) + max(0, have.step_y - want.step_y)
+        chroma *= want.colour != "grey"
+        finer = have.depth * 4 - have.step_x * have.step_y
+        return (colour, max(0, want.depth - have.depth), chroma, finer, name != wanted)
+
+    planar = [name for name in offered if layout(name).planar and layout(name).colour != "rgb"]
+    if want.colour == "rgb":
+        planar = [name for name in offered if layout(name).planar]
+    return wanted if wanted in planar else min(planar, key=loss, default=None)

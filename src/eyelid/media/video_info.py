@@ -3,20 +3,67 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
+
+from eyelid.media.video_pixels import Orientation, layout, nearest_planar
 
 if TYPE_CHECKING:
-    from fractions import Fraction
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import av
+    from av.container import InputContainer
+    from av.sidedata.sidedata import SideData
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+_STRUCTURE: Final = (
+    "major_brand", "minor_version", "compatible_brands", "language", "vendor_id", "duration", "bps",
+    "number_of_frames", "number_of_bytes", "_statistics", "rotate", "encoder_options", "alpha_mode",
+)  # fmt: skip
+_NAMES: Final = (
+    ("location", "GPS position"), ("gps", "GPS position"), ("geo", "GPS position"), ("xyz", "GPS position"),
+    ("content.identifier", "content identifier"), ("creation", "creation time"), ("date", "creation time"),
+    ("encoded_by", "encoder name"), ("encoder", "encoder name"), ("software", "encoder name"),
+    ("make", "camera make and model"), ("model", "camera make and model"), ("serial", "serial number"),
+    ("handler_name", "handler names"), ("timecode", "timecode"), ("reel", "reel name"), ("title", "title"),
+    ("artist", "author"), ("author", "author"), ("copyright", "copyright"), ("comment", "comment"),
+    ("description", "description"), ("synopsis", "description"), ("keywords", "keywords"), ("xmp", "XMP"),
+    ("filename", "file name"), ("mimetype", "attachments"),
+)  # fmt: skip
+_STREAMS: Final = {
+    "subtitle": "subtitles",
+    "attachment": "attachments",
+    "data": "data or timed metadata stream",
+    "unknown": "stream of unknown kind",
+}
+_IN_PICTURE: Final = {
+    Type.A53_CC: "closed captions",
+    Type.SEI_UNREGISTERED: "user data inside the video stream",
+    Type.S12M_TIMECODE: "timecode",
+    Type.GOP_TIMECODE: "timecode",
+    Type.DOVI_RPU_BUFFER: "Dolby Vision metadata",
+    Type.DOVI_METADATA: "Dolby Vision metadata",
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
+    Type.DYNAMIC_HDR_VIVID: "HDR Vivid metadata",
+    Type.ICC_PROFILE: "ICC profile",
+    Type.SPHERICAL: "spherical video metadata",
+    Type.STEREO3D: "stereo 3D metadata",
+    Type.FILM_GRAIN_PARAMS: "film grain parameters",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
     """What a video file is.
 
-    ``width`` and ``height`` are as stored, in pixels; ``rotation`` is in degrees counter-clockwise, and frames
-    are delivered with it applied. ``rate`` is in frames a second, ``duration`` in seconds. ``dropped`` names
-    what the file holds and an output will not, ``changes`` says in sentences what reading alters.
+    ``width`` and ``height`` are as stored, in pixels; ``rotation`` is in degrees counter-clockwise, and
+    frames are delivered with it applied. ``rate`` is in frames a second, ``duration`` in seconds.
+    ``dropped`` names what the file holds and an output will not, ``changes`` says what reading alters.
     """
 
     path: Path
@@ -34,3 +81,89 @@ class VideoInfo:
     audio: tuple[str, ...]
     dropped: tuple[str, ...]
     changes: tuple[str, ...]
+
+
+def describe(path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
+    """Describe an open file whose first decoded frame is at hand."""
+    rate = stream.guessed_rate or stream.average_rate
+    duration = _duration(container, stream)
+    count = stream.frames or (round(duration * rate) if duration and rate else None)
+    kind = layout(first.format.name)
+    return VideoInfo(
+        path=path,
+        container=container.format.name,
+        codec=stream.codec_context.name,
+        width=first.width,
+        height=first.height,
+        rotation=first.rotation % 360,
+        sample_aspect=stream.sample_aspect_ratio or Fraction(1),
+        pixel_format=first.format.name,
+        bit_depth=kind.depth,
+        rate=rate,
+        duration=duration,
+        frames_estimate=count,
+        audio=tuple(s.codec_context.name if s.codec_context else "unknown" for s in container.streams.audio),
+        dropped=tuple(sorted(set(_dropped(container, stream, first)))),
+        changes=tuple(_changes(first)),
+    )
+
+
+def side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
+    """Copy what the decoder found beside the picture; PyAV's own view of it dies when the frame is written to."""
+    try:
+        found: Iterator[SideData] = iter(frame.side_data)  # type: ignore[arg-type]  # the stubs call it a dict
+        return {data.type: bytes(data) for data in found}
+    except ValueError:
+        return {}  # a kind that PyAV has no name for hides the others
+
+
+def orientation(frame: av.VideoFrame) -> Orientation | None:
+    """Return how the frame must be laid to stand upright; None where the angle is not a right one."""
+    matrix = side_data(frame).get(Type.DISPLAYMATRIX)
+    return Orientation.from_angle(frame.rotation) if matrix is None else Orientation.from_matrix(matrix)
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    if stream.duration and stream.time_base:
+        return stream.duration * stream.time_base
+    return Fraction(container.duration, 1_000_000) if container.duration else None
+
+
+def _dropped(container: InputContainer, kept: VideoStream, first: av.VideoFrame) -> Iterator[str]:
+    yield from _tags(container.metadata)
+    if container.chapters():
+        yield "chapters"
+    for stream in container.streams:
+        yield from _tags(stream.metadata)
+        if stream.index != kept.index and stream.type not in ("audio", "attachment"):
+            yield _stream_name(stream)
+        elif stream.type == "attachment":
+            yield "attachments"
+    yield from (_IN_PICTURE[kind] for kind in side_data(first) if kind in _IN_PICTURE)
+
+
+def _stream_name(stream: Stream) -> str:
+    if stream.type == "video":
+        return "cover art" if Disposition.attached_pic in stream.disposition else "further video stream"
+    return _STREAMS.get(stream.type, "stream of unknown kind")
+
+
+def _tags(metadata: Mapping[str, str]) -> Iterator[str]:
+    for key in map(str.lower, metadata):
+        if not key.startswith(_STRUCTURE):
+            yield next((name for part, name in _NAMES if part in key), "other tags")
+
+
+def _changes(first: av.VideoFrame) -> Iterator[str]:
+    laid = orientation(first)
+    turn = first.rotation % 360
+    if laid is None:
+        yield f"the display rotation of {turn} degrees is not right-angled and was left out"
+    elif laid != Orientation():
+        mirrored = laid.transpose == (laid.mirror_x == laid.mirror_y)
+        yield f"rotation of {turn} degrees{' and mirroring' if mirrored else ''} applied to the pixels"
+    name = first.format.name
+    if layout(name).alpha:
+        yield "transparency was dropped"
+    if nearest_planar(name) != name:
+        yield f"pixel format {name} was converted to {nearest_planar(name)}"
