@@ -158,6 +158,7 @@ class CoverReason(StrEnum):
 
     DETECTOR_FAILED = "detector failed"
     TRACK_LOST = "track lost"
+    NOT_LISTED = "not in the file of detections"
 
 
 class CoveredFrames(Record):
