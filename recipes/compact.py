@@ -66,10 +66,17 @@ def set_shapes(model: onnx.ModelProto, shape: list[str | int]) -> None:
     del model.graph.value_info[:]
 
 
+def by_first_use(model: onnx.ModelProto) -> list[TensorProto]:
+    """Return the weights in the order in which the nodes use them; converters shuffle them."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    used = (name for node in model.graph.node for name in node.input if name in weights)
+    return [weights[name] for name in dict.fromkeys(used)]
+
+
 def store_half(model: onnx.ModelProto) -> None:
     """Store float32 weights as float16 behind a Cast to float32; the arithmetic stays float32."""
     casts = []
-    for tensor in model.graph.initializer:
+    for tensor in by_first_use(model):
         values = numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < SMALL:
             continue
@@ -86,17 +93,15 @@ def store_half(model: onnx.ModelProto) -> None:
 def name_by_order(model: onnx.ModelProto) -> None:
     """Name weights, values and nodes by their order: converters number them anew each time."""
     graph = model.graph
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    used = [name for node in graph.node for name in node.input if name in weights]
-    order = list(dict.fromkeys(used))
-    del graph.initializer[:]
-    graph.initializer.extend(weights[name] for name in order)
-    names = {name: f"w{i}" for i, name in enumerate(order)}
+    ordered = by_first_use(model)
+    names = {tensor.name: f"w{i}" for i, tensor in enumerate(ordered)}
     fixed = {value.name for value in [*graph.input, *graph.output]}
     values = [name for node in graph.node for name in node.output if name and name not in fixed]
     names |= {name: f"v{i}" for i, name in enumerate(values)}
-    for tensor in graph.initializer:
+    for tensor in ordered:
         tensor.name = names[tensor.name]
+    del graph.initializer[:]
+    graph.initializer.extend(ordered)
     rename(model, names)
     for i, node in enumerate(graph.node):
         node.name, node.doc_string = f"n{i}", ""
