@@ -63,9 +63,9 @@ def tone(start: int, length: int) -> av.AudioFrame:
 def draw_scene(street: Picture, car: Picture, head: Picture, done: float, index: int) -> Picture:
     """Draw one frame; ``done`` runs from 0 to 1 over the clip."""
     scene = street.copy()
-    paste(scene, car, round(420 - 480 * done), 205)
+    paste(scene, car, round(420 - 400 * done), 205)
     draw_person(scene, head, round(60 + 430 * done), 92 + round(3 * np.sin(index * 0.9)), index)
-    return scene
+    return cv2.GaussianBlur(scene, (0, 0), 0.6).astype(np.uint8)
 
 
 def draw_street() -> Picture:
@@ -78,10 +78,10 @@ def draw_street() -> Picture:
         top = int(random.integers(20, 80))
         wall = tuple(int(v) for v in random.integers(90, 180, 3))
         cv2.rectangle(street, (left, top), (left + width - 4, 235), wall, -1)
-        for x in range(left + 14, left + width - 34, 38):
-            for y in range(top + 16, 190, 44):
-                cv2.rectangle(street, (x, y), (x + 20, y + 26), (70, 60, 50), -1)
-                cv2.rectangle(street, (x, y), (x + 20, y + 26), (200, 200, 200), 1)
+        for x in range(left + 16, left + width - 44, 58):
+            for y in range(top + 18, 170, 62):
+                cv2.rectangle(street, (x, y), (x + 28, y + 40), (70, 60, 50), -1)
+                cv2.rectangle(street, (x, y), (x + 28, y + 40), (200, 200, 200), 1)
     cv2.rectangle(street, (0, 235), (WIDTH, 285), (150, 155, 158), -1)
     cv2.rectangle(street, (0, 285), (WIDTH, HEIGHT), (75, 72, 70), -1)
     for x in range(10, WIDTH, 90):
@@ -101,11 +101,17 @@ def draw_car() -> Picture:
         cv2.rectangle(car, (x, 54), (x + 24, 70), (40, 40, 230, 255), -1)
     for x in (22, 148):
         cv2.rectangle(car, (x, 108), (x + 30, 128), (25, 25, 25, 255), -1)
-    cv2.rectangle(car, (58, 68), (142, 90), (20, 20, 20, 255), -1)
-    cv2.rectangle(car, (60, 70), (140, 88), (245, 245, 245, 255), -1)
-    cv2.rectangle(car, (60, 70), (67, 88), (160, 60, 20, 255), -1)
-    cv2.putText(car, "EY 1D 42", (70, 84), cv2.FONT_HERSHEY_DUPLEX, 0.42, (15, 15, 15, 255), 1, cv2.LINE_AA)
+    car[64:96, 40:160] = draw_plate(120, 32)
     return car
+
+
+def draw_plate(width: int, height: int) -> Picture:
+    """Draw a licence plate, at four times its size so that its letters come out smooth."""
+    plate = np.full((height * 4, width * 4, 4), (245, 245, 245, 255), np.uint8)
+    cv2.rectangle(plate, (0, 0), (width * 4 - 1, height * 4 - 1), (20, 20, 20, 255), 8)
+    cv2.rectangle(plate, (4, 4), (width // 2, height * 4 - 5), (160, 60, 20, 255), -1)
+    cv2.putText(plate, "EYE1D42", (72, 92), cv2.FONT_HERSHEY_SIMPLEX, 2.9, (20, 20, 20, 255), 12, cv2.LINE_AA)
+    return cv2.resize(plate, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8)
 
 
 def cut_out_head() -> Picture:
