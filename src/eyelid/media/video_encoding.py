@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -58,7 +59,7 @@ _DEFAULTS: Final = {
     "libx264": {"crf": "20", "preset": "veryfast"},
     "libx265": {"crf": "22", "preset": "veryfast", "x265-params": "log-level=none"},
     "libvpx-vp9": {"crf": "28", "cpu-used": "7", "deadline": "realtime", "row-mt": "1"},
-    "libsvtav1": {"crf": "28", "preset": "10"},
+    "libsvtav1": {"crf": "28", "preset": "9"},
     "ffv1": {"level": "3", "slices": "4", "slicecrc": "1"},
 }
 _SPEED: Final = {"libvpx-vp9": "cpu-used", "libvpx": "cpu-used"}
@@ -79,6 +80,7 @@ def plan(encoding: VideoEncoding, container: str, pixel_format: str, width: int,
         ) from error
     if codec.type != "video":
         raise UsageError(f"{name} does not encode video; choose another --encoder, such as libx264")
+    os.environ.setdefault("SVT_LOG", "0")  # libsvtav1 writes its settings to stderr otherwise
     options = _options(name, encoding)
     chosen = _closest(pixel_format, [form.name for form in codec.video_formats or ()])
     if chosen is None:

@@ -19,7 +19,7 @@ _LUMINANCE: Final = 10_000  # units of 0.0001 candela per square metre
 
 
 def hdr_options(beside: Mapping[Type, bytes], encoder: str) -> tuple[dict[str, str], bool]:
-    """Return encoder options that repeat the HDR10 metadata found beside a frame, and whether any had to be left out."""
+    """Return encoder options that repeat HDR10 metadata of a frame, and whether any had to be left out."""
     mastering = beside.get(Type.MASTERING_DISPLAY_METADATA)
     light = beside.get(Type.CONTENT_LIGHT_LEVEL)
     if mastering is None and light is None:

@@ -41,6 +41,8 @@ _STREAMS: Final = {
     "data": "data or timed metadata stream",
     "unknown": "stream of unknown kind",
 }
+_DEFAULT_HANDLERS: Final = ("VideoHandler", "SoundHandler", "Core Media Video", "Core Media Audio")
+_X264: Final = bytes.fromhex("dc45e9bde6d948b7962cd820d923eeef")  # marks the encoder's own settings
 _IN_PICTURE: Final = {
     Type.A53_CC: "closed captions",
     Type.SEI_UNREGISTERED: "user data inside the video stream",
@@ -92,7 +94,7 @@ def describe(path: Path, container: InputContainer, stream: VideoStream, first: 
     return VideoInfo(
         path=path,
         container=container.format.name,
-        codec=stream.codec_context.name,
+        codec=stream.codec_context.codec.canonical_name,
         width=first.width,
         height=first.height,
         rotation=first.rotation % 360,
@@ -109,7 +111,7 @@ def describe(path: Path, container: InputContainer, stream: VideoStream, first: 
 
 
 def side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
-    """Copy what the decoder found beside the picture; PyAV's own view of it dies when the frame is written to."""
+    """Copy what the decoder found beside the picture; PyAV's own view dies when the frame is written to."""
     try:
         found: Iterator[SideData] = iter(frame.side_data)  # type: ignore[arg-type]  # the stubs call it a dict
         return {data.type: bytes(data) for data in found}
@@ -139,7 +141,9 @@ def _dropped(container: InputContainer, kept: VideoStream, first: av.VideoFrame)
             yield _stream_name(stream)
         elif stream.type == "attachment":
             yield "attachments"
-    yield from (_IN_PICTURE[kind] for kind in side_data(first) if kind in _IN_PICTURE)
+    for kind, data in side_data(first).items():
+        if kind in _IN_PICTURE:
+            yield "encoder name" if data.startswith(_X264) else _IN_PICTURE[kind]
 
 
 def _stream_name(stream: Stream) -> str:
@@ -149,9 +153,9 @@ def _stream_name(stream: Stream) -> str:
 
 
 def _tags(metadata: Mapping[str, str]) -> Iterator[str]:
-    for key in map(str.lower, metadata):
-        if not key.startswith(_STRUCTURE):
-            yield next((name for part, name in _NAMES if part in key), "other tags")
+    for key, value in metadata.items():
+        if not key.lower().startswith(_STRUCTURE) and value not in _DEFAULT_HANDLERS:
+            yield next((name for part, name in _NAMES if part in key.lower()), "other tags")
 
 
 def _changes(first: av.VideoFrame) -> Iterator[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from eyelid.types import RawFrame
 
 _DECODER_THREADS: Final = 2
-_ONE_FRAME_A_PACKET: Final = frozenset({"h264", "hevc", "vp9", "libdav1d", "av1", "mjpeg", "prores", "ffv1"})
+_ONE_FRAME_A_PACKET: Final = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "ffv1"})
 _SLACK: Final = Fraction(1, 2)  # seconds by which honest files miss the duration that they declare
 _LARGEST_STEP_BACK: Final = Fraction(1)  # seconds
 
@@ -149,7 +149,7 @@ class VideoReader:
     def _check_whole(
         self, container: InputContainer, stream: VideoStream, clock: _Clock, missing: int, end: Fraction
     ) -> None:
-        codec = stream.codec_context.name
+        codec = stream.codec_context.codec.canonical_name
         if missing > 0 and codec in _ONE_FRAME_A_PACKET:
             raise self._damaged(clock)
         if container.duration and end:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
     from av.packet import Packet
+    from av.stream import Stream
 
 
 class SoundCopy:
@@ -31,7 +32,7 @@ class SoundCopy:
             if stream.type != "audio":
                 stream.discard = Discard.all
         self._targets = {stream.index: self._target(stream, suffix) for stream in sounds}
-        self._packets = (packet for packet in container.demux(audio=range(len(sounds))) if packet.size)
+        self._packets = (packet for packet in container.demux(*sounds) if packet.size)
         self._next = next(self._packets, None)
 
     @property
@@ -66,6 +67,6 @@ class SoundCopy:
         return target
 
 
-def _time(packet: Packet[AudioStream]) -> Fraction:
+def _time(packet: Packet[Stream]) -> Fraction:
     moment = packet.dts if packet.dts is not None else packet.pts
     return (moment or 0) * packet.time_base
