@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
+from eyelid.media.still_animation import webp_chunks
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -248,16 +250,9 @@ def _png(path: Path) -> list[str]:
 
 def _webp(path: Path) -> list[str]:
     data = path.read_bytes()
-    names: list[str] = []
-    position, end = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
-    while position + 8 <= end:
-        kind, size = (
-            data[position : position + 4],
-            int.from_bytes(data[position + 4 : position + 8], "little"),
-        )
-        if kind not in _RIFF_PIXEL_CHUNKS:
-            names.append(_RIFF_NAMES.get(kind, "private chunks"))
-        position += 8 + size + size % 2
+    end = 8 + int.from_bytes(data[4:8], "little")
+    kinds = [kind for kind, _ in webp_chunks(data[:end]) if kind not in _RIFF_PIXEL_CHUNKS]
+    names = [_RIFF_NAMES.get(kind, "private chunks") for kind in kinds]
     if data[end:].strip(b"\0"):
         names.append("data after the picture")
     return names

@@ -22,6 +22,7 @@ from eyelid.errors import EyelidError, InputError, UnsupportedError
 from eyelid.media import still_heif
 from eyelid.media.kinds import MediaFormat, MediaKind, sniff_format
 from eyelid.media.metadata import metadata_of
+from eyelid.media.still_animation import webp_chunks
 from eyelid.media.still_deep import decode_deep, is_deep
 from eyelid.media.still_info import PageEncoding, StillEncoding, StillInfo
 from eyelid.media.still_jpeg import decode_native, has_known_sampling, read_encoding
@@ -76,6 +77,7 @@ class StillReader:
         if self._format.kind is MediaKind.VIDEO:
             raise UnsupportedError(f"{path} is a video; open it as a video")
         self._page_numbers: Sequence[int] = ()
+        self._orientation = 1
         with _decoding(path):
             self.info = self._describe_heif() if self._format is MediaFormat.HEIF else self._describe()
 
@@ -110,10 +112,11 @@ class StillReader:
 
     def _describe(self) -> StillInfo:
         with self._open() as image:
-            orientation = _orientation(image)
             width, height = _stored_size(image)
             self._check_size(width, height)
-            dropped, changes = list(metadata_of(self._path, image)), _changes(image)
+            changes = _changes(image)
+            dropped = list(metadata_of(self._path, image))
+            orientation = self._orientation = _orientation(image, dropped)
             self._page_numbers = range(getattr(image, "n_frames", 1))
             if isinstance(image, TiffImagePlugin.TiffImageFile):
                 self._choose_tiff_pages(image, dropped, changes)
@@ -177,12 +180,11 @@ class StillReader:
                 yield self._page(image, number)
 
     def _page(self, image: ImageFile.ImageFile, number: int) -> tuple[Pixels, PageEncoding]:
-        orientation = _orientation(image)
         deep = is_deep(image) and not self.info.encoding.animated
         compression = image.info.get("compression")
         image.load()
         if self.info.encoding.jpeg and self._decode is Decode.NATIVE:
-            pixels = decode_native(self._path, self.info.encoding.jpeg, orientation)
+            pixels = decode_native(self._path, self.info.encoding.jpeg, self._orientation)
         elif deep:
             pixels = decode_deep(self._path, number, *image.size)
         elif self._format is MediaFormat.GIF:
@@ -190,7 +192,7 @@ class StillReader:
         else:
             pixels = from_pillow(image)
         if self._format is not MediaFormat.TIFF:  # Pillow and OpenCV turn TIFF themselves
-            pixels = orient(pixels, orientation)
+            pixels = orient(pixels, self._orientation)
         duration = image.info.get("duration")
         return pixels, PageEncoding(
             mode=_stored_mode(image, pixels, deep=deep),
@@ -229,8 +231,10 @@ def _decoding(path: Path) -> Iterator[None]:
         raise InputError(f"{path} is damaged or cut short; copy it again from its source") from error
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
-    """Return the EXIF orientation, 1 to 8, of an opened, not yet loaded, page."""
+def _orientation(image: ImageFile.ImageFile, metadata: Sequence[str]) -> int:
+    """Return the EXIF orientation, 1 to 8, of an opened file; asking a PNG without EXIF would decode it."""
+    if isinstance(image, PngImagePlugin.PngImageFile) and "EXIF" not in metadata:
+        return 1
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     return orientation if orientation in range(1, 9) else 1
 
@@ -280,4 +284,4 @@ def _stored_bits(image: ImageFile.ImageFile) -> int:
 
 
 def _is_lossy_webp(path: Path, kind: MediaFormat) -> bool:
-    return kind is MediaFormat.WEBP and b"VP8 " in path.read_bytes()
+    return kind is MediaFormat.WEBP and any(name == b"VP8 " for name, _ in webp_chunks(path.read_bytes()))

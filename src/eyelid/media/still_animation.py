@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 _PNG_SIGNATURE_BYTES = 8
+_ANMF_HEAD_BYTES = 16
+_WEBP_PICTURE = {b"ALPH", b"VP8 ", b"VP8L"}
 _WEBP_ALPHA, _WEBP_ANIMATION, _WEBP_ICC = 0x10, 0x02, 0x20
 
 
@@ -137,7 +139,8 @@ class Webp(Animation):
     def _write(self, image: Image.Image, duration: Fraction) -> None:
         encoded = io.BytesIO()
         save_webp(image, encoded, self._quality, None)
-        picture = b"".join(_riff(kind, content) for kind, content in _webp_chunks(encoded.getvalue()))
+        chunks = webp_chunks(encoded.getvalue())
+        picture = b"".join(_riff(kind, content) for kind, content in chunks if kind in _WEBP_PICTURE)
         width, height = image.size
         milliseconds = min(round(duration * 1000), (1 << 24) - 1)
         head = b"".join(_uint24(v) for v in (0, 0, width - 1, height - 1, milliseconds))
@@ -165,15 +168,17 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         position += 12 + size
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = 12
-    while position < len(data):
+def webp_chunks(data: bytes, position: int = 12) -> Iterator[tuple[bytes, bytes]]:
+    """Walk over the chunks of a WebP file, name and content, into the frames of an animation too."""
+    while position + 8 <= len(data):
         kind, size = (
             data[position : position + 4],
             int.from_bytes(data[position + 4 : position + 8], "little"),
         )
-        if kind in {b"ALPH", b"VP8 ", b"VP8L"}:
-            yield kind, data[position + 8 : position + 8 + size]
+        content = data[position + 8 : position + 8 + size]
+        yield kind, content
+        if kind == b"ANMF":
+            yield from webp_chunks(content, _ANMF_HEAD_BYTES)
         position += 8 + size + size % 2
 
 

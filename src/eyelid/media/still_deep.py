@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import cv2
@@ -13,7 +14,7 @@ from eyelid.errors import InputError, OutputError
 from eyelid.media.still_pixels import Pixels, from_interleaved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from PIL import Image
@@ -38,7 +39,8 @@ def is_deep(image: Image.Image) -> bool:
 def decode_deep(path: Path, page: int, width: int, height: int) -> Pixels:
     """Decode a 16-bit page that Pillow has found sound, of a size in pixels with TIFF orientation applied."""
     data = np.fromfile(path, np.uint8)
-    _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+    with _quiet():
+        _, pages = cv2.imdecodemulti(data, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
     if len(pages) != 1 or pages[0].dtype != np.uint16 or pages[0].shape[:2] != (height, width):
         raise InputError(f"{path} holds 16-bit colour that cannot be read; save it again from its editor")
     samples = pages[0]
@@ -46,6 +48,17 @@ def decode_deep(path: Path, page: int, width: int, height: int) -> Pixels:
         order = cv2.COLOR_BGRA2RGBA if samples.shape[2] == 4 else cv2.COLOR_BGR2RGB
         return from_interleaved(cv2.cvtColor(samples, order), "RGBA" if samples.shape[2] == 4 else "RGB")
     return from_interleaved(samples, "L")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep OpenCV from writing its warnings about tags to stderr."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def write_png(stream: IO[bytes], planes: Sequence[Plane], icc_profile: bytes | None) -> None:
