@@ -10,7 +10,7 @@ PYTHON :=
 .PHONY: help setup test lint format demo bench schema api hooks wheel clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with all that development needs
 
@@ -53,7 +53,7 @@ hooks: $(STAMP) ## run the checks before each commit
 	$(RUN)/pre-commit install
 
 wheel: $(STAMP) ## build the wheel into dist/
-	$(RUN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(RUN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove .venv and everything that was made
 	rm -rf $(VENV) demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

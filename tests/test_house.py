@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 MAX_LINES = 400
 HEAVY = {"av", "cv2", "numpy", "onnxruntime", "openvino", "PIL", "cryptography", "ray", "supervision"}
+BASE = {"PIL", "av", "cryptography", "cv2", "numpy", "openvino", "pillow_heif", "pydantic", "rich", "typer"}
+"""What the base install brings; anything else is imported inside the function that needs it."""
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "ssl", "urllib", "urllib3"}
 # Written so that this file does not hold the words: paths of one machine, hosts of registries, its tools.
 FORBIDDEN = re.compile(
@@ -44,13 +47,18 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def imported(statement: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield each module that a statement imports with the imported name ('' for the module itself)."""
+    if isinstance(statement, ast.Import):
+        yield from ((alias.name, "") for alias in statement.names)
+    elif isinstance(statement, ast.ImportFrom):
+        yield from ((statement.module or "", alias.name) for alias in statement.names)
+
+
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield each imported module with the imported name ('' for the module itself)."""
+    """Yield what a module imports anywhere in its text."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((node.module or "", alias.name) for alias in node.names)
+        yield from imported(node)
 
 
 def own_files() -> list[Path]:
@@ -86,6 +94,34 @@ def test_only_obfuscators_hold_the_seal() -> None:
 def test_nothing_calls_home() -> None:
     callers = [name_of(p) for p in MODULES for module, _ in imports(p) if module.split(".")[0] in NETWORK]
     assert callers == []
+
+
+def test_modules_load_with_the_base_install() -> None:
+    allowed = BASE | sys.stdlib_module_names | {"eyelid"}
+    extra = {
+        f"{name_of(path)}: {name}"
+        for path in MODULES
+        for statement in ast.parse(path.read_text()).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+        for name, _ in imported(statement)
+        if name.split(".")[0] not in allowed
+    }
+    assert extra == set()
+
+
+def test_the_wheel_holds_weights_and_cards_and_no_tests(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w"]
+    subprocess.run([*build, str(tmp_path), str(ROOT)], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"eyelid/{path.relative_to(SOURCE)}" for path in MODULES} <= names
+    weights = [path.stem for path in (SOURCE / "models" / "weights").glob("*.onnx")]
+    assert weights
+    for name in weights:
+        assert {f"eyelid/models/weights/{name}.onnx", f"eyelid/models/weights/{name}.json"} <= names
+    assert "eyelid/py.typed" in names
+    assert all(name.startswith(("eyelid/", f"eyelid-{eyelid.__version__}.dist-info/")) for name in names)
+    assert any(name.endswith("/NOTICE") for name in names)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["anonymize", "--help"]])

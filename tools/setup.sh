@@ -24,7 +24,7 @@ if ! usable "$venv/bin/python"; then
         echo "Python $version has no venv module. On Debian or Ubuntu: apt-get install python$version-venv" >&2
         exit 1
     fi
-    echo "Setting up $venv with $("$python" --version)"
+    echo "Setting up $venv with $("$python" --version): about a minute"
     "$python" -m venv --clear "$venv"
 fi
 
