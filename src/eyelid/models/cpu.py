@@ -54,6 +54,7 @@ class CpuNetwork:
         if precision is Precision.AUTO:
             precision = Precision.BF16 if has_bf16() else Precision.F32
         self.precision = precision
+        self._name = name
         self._steady = steady
         self._convention = convention
         self._settings = {
@@ -96,7 +97,12 @@ class CpuNetwork:
         if pictures and self._convention:
             model = _with_convention(model, self._convention)
         if self._steady:
-            model.reshape(list(shape))
+            try:
+                model.reshape(list(shape))
+            except RuntimeError as error:
+                raise ModelError(
+                    f"the layers of the network {self._name} cannot take a batch of shape {shape}; resize it"
+                ) from error
         return model
 
 

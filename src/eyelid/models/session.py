@@ -93,14 +93,19 @@ class Session:
             return CudaNetwork(weights, self.name, precision, self._convention)
         from eyelid.models.cpu import CpuNetwork
 
-        return CpuNetwork(weights, self.name, precision, threads, steady, self._convention)
+        # OpenVINO compiled for any size does not notice a size that the layers cannot take: it returns old
+        # memory, or crashes. Shipped networks are guarded by their card, others run at fixed sizes.
+        return CpuNetwork(
+            weights, self.name, precision, threads, steady or self.card is None, self._convention
+        )
 
     def run(self, batch: Batch) -> list[NDArray[np.float32]]:
         """Return the outputs of the network, float32, in the order of ``outputs``.
 
         ``batch`` is either uint8 pictures, (n, height, width, 3) BGR, which enter by the input convention,
         or float32 in the network's own layout and scale. Raises ValueError where the shape does not fit the
-        network, DetectionError where the inference fails.
+        network, DetectionError where the inference fails, ModelError where a user's network cannot be compiled
+        for that shape.
         """
         if batch.dtype == np.uint8 and self._convention is None:
             raise ValueError(f"{self.name} has no input convention; give float32 or a convention")
@@ -115,17 +120,27 @@ class Session:
             ) from error
 
     def _check(self, batch: Batch) -> None:
-        expected = self.shape
-        if batch.dtype == np.uint8:
-            if len(expected) != 4 or self._convention is None:
-                raise ValueError(f"{self.name} does not take pictures")
-            n, a, b, c = expected
-            expected = (n, b, c, a) if self._convention.layout == "nchw" else (n, a, b, c)
+        expected, multiple = self.shape, self._convention.multiple if self._convention else 1
+        planar = self._convention is not None and self._convention.layout == "nchw"
+        if batch.dtype == np.uint8 and planar and len(expected) == 4:
+            expected = (expected[0], expected[2], expected[3], expected[1])
         fits = len(expected) == batch.ndim and all(
             want is None or want == have for want, have in zip(expected, batch.shape, strict=True)
         )
         if not fits or 0 in batch.shape:
             raise ValueError(f"{self.name} takes {_words(expected)}, not a batch of shape {batch.shape}")
+        first = 2 if planar and batch.dtype == np.float32 else 1
+        if any(side % multiple for side in batch.shape[first : first + 2]):
+            raise ValueError(f"{self.name} takes sides in multiples of {multiple}, not {batch.shape}")
+
+
+def precision_for(model: ModelCard, device: Device) -> Precision:
+    """Return the arithmetic that a shipped network gets on a device when nobody chooses it."""
+    if device is Device.CPU and model.bf16:
+        from eyelid.models.cpu import has_bf16
+
+        return Precision.BF16 if has_bf16() else Precision.F32
+    return Precision.F32
 
 
 def cores() -> int:
