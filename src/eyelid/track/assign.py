@@ -22,10 +22,11 @@ def assign(costs: Costs, gates: Costs) -> list[tuple[int, int]]:
     lonely_rows = possible.sum(axis=1) == 1
     lonely_columns = possible.sum(axis=0) == 1
     simple = possible & lonely_rows[:, None] & lonely_columns[None, :]
-    pairs = [(int(i), int(j)) for i, j in np.argwhere(simple)]
+    i, j = np.nonzero(simple)
+    pairs = list(zip(i.tolist(), j.tolist(), strict=True))
     contested = possible & ~simple
-    rows, columns = np.flatnonzero(contested.any(axis=1)), np.flatnonzero(contested.any(axis=0))
-    if len(rows):
+    if contested.any():
+        rows, columns = np.flatnonzero(contested.any(axis=1)), np.flatnonzero(contested.any(axis=0))
         loss = -gains[np.ix_(rows, columns)]
         solved = _solve(loss) if len(rows) <= len(columns) else [(i, j) for j, i in _solve(loss.T)]
         pairs += [(int(rows[i]), int(columns[j])) for i, j in solved if loss[i, j] < 0]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Grey: TypeAlias = NDArray[np.float32]
 
 WIDTH, HEIGHT = 64, 36
-REACH_X, REACH_Y = 8, 4
+REACH_X, REACH_Y = 12, 6
 """The camera may move by this many thumbnail pixels between frames without its picture being a new one."""
 
 MEMORY = 4
@@ -24,18 +24,21 @@ MEMORY = 4
 PLAIN = 4.0
 """Standard deviation in grey levels below which a picture (black, white, fog) is no shot of its own."""
 
-LEAST, TIMES = 0.35, 3.0
-"""A cut changes at least this much, and this many times as much as the frames before it did."""
+RECOLOURED = 0.12
+"""The least share of samples that change their level in a cut; motion within a scene and noise move fewer."""
+
+RESTRUCTURED, TIMES = 0.45, 2.0
+"""The least mismatch of structure in a cut, and how many times the usual mismatch of the frames before it."""
 
 
 class CutDetector:
     """Finds hard cuts in thumbnails pushed in order; deterministic, in constant memory.
 
-    The change of a frame is the smaller of two views: how little its structure matches the frames before it
-    (1 - normalised cross-correlation, best over shifts of the camera, so neither a pan nor a flash counts)
-    and how far its colours moved (half the L1 distance of the histograms, so motion within a scene does not
-    count). It is a cut where that is large, and large against the changes just before it. Dissolves are not
-    cuts: tracks run through them.
+    A frame is a cut where it differs from each of the last few in two ways at once: the histogram moved
+    (half the L1 distance), and the structure does not match (1 - normalised cross-correlation of the pixels,
+    best over shifts of the camera) by a threshold that rises with the usual mismatch. A flash keeps the
+    structure, a pan is undone by the shift, motion within a scene keeps the histogram. Dissolves are not cuts: tracks
+    run through them. In doubt there is no cut, because a track that runs on covers more.
     """
 
     def __init__(self) -> None:
@@ -44,29 +47,27 @@ class CutDetector:
 
     def is_cut(self, thumbnail: Bgr | NDArray[np.uint8]) -> bool:
         """Return whether a picture, uint8 (h, w, 3) or (h, w), is the first of a new shot."""
-        small = cv2.resize(thumbnail, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        small = np.asarray(cv2.resize(thumbnail, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
         grey = (small if small.ndim == 2 else cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)).astype(np.float32)
         if float(grey.std()) < PLAIN:
             return False
-        colours = _histogram(np.asarray(small, np.uint8))
-        change = min((_change(grey, colours, *past) for past in self._past), default=0.0)
-        cut = change > max(LEAST, TIMES * self._usual)
+        histogram = _histogram(small)
+        recoloured = min((float(np.abs(histogram - past).sum() / 2) for _, past in self._past), default=0.0)
+        mismatch = 0.0
+        if recoloured >= RECOLOURED:
+            mismatch = min(_mismatch(grey, past) for past, _ in self._past)
+        cut = mismatch > max(RESTRUCTURED, TIMES * self._usual)
         if cut:
             self._past.clear()
-            self._usual = 0.0
         else:
-            self._usual += 0.2 * (change - self._usual)
-        self._past.append((grey, colours))
+            self._usual += 0.2 * (mismatch - self._usual)
+        self._past.append((grey, histogram))
         return cut
 
 
-def _change(grey: Grey, colours: Grey, old_grey: Grey, old_colours: Grey) -> float:
-    moved = float(np.abs(colours - old_colours).sum() / 2)
-    if moved < LEAST / 2:
-        return moved
-    centre = grey[REACH_Y:-REACH_Y, REACH_X:-REACH_X]
-    alike = float(cv2.matchTemplate(old_grey, centre, cv2.TM_CCOEFF_NORMED).max())
-    return min(moved, 1 - alike)
+def _mismatch(new: Grey, old: Grey) -> float:
+    centre = new[REACH_Y:-REACH_Y, REACH_X:-REACH_X]
+    return 1 - float(cv2.matchTemplate(old, centre, cv2.TM_CCOEFF_NORMED).max())
 
 
 def _histogram(picture: NDArray[np.uint8]) -> Grey:

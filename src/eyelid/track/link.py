@@ -16,13 +16,14 @@ import numpy as np
 
 from eyelid.track import motion
 from eyelid.track.assign import assign
+from eyelid.types import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from eyelid.types import Detections, Target
+    from eyelid.types import Detections
 
 State: TypeAlias = tuple[float, float, float, float]
 """Centre x, centre y, log width, log height; or their rates of change in units a second."""
@@ -41,13 +42,19 @@ SIZE_WEIGHT, SIZE_LIMIT = 0.5, 0.8
 """Cost of a difference in log size, and the difference (a factor of 2.2) above which it is another thing."""
 
 
+SWEEP = 16
+"""What is past is dropped every so many frames, because looking for it costs time."""
+
+_CODES = {target: code for code, target in enumerate(Target)}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
     """One detection of a track."""
 
     index: int
     time: float
-    box: NDArray[np.float32]
+    box: motion.Array
     state: State
     score: float
     polygon: NDArray[np.float32] | None
@@ -58,7 +65,7 @@ _index, _time = attrgetter("index"), attrgetter("time")
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """The detections of one thing within one shot, oldest first.
+    """The detections of one thing within one shot, oldest first; ``code`` is the target as a number.
 
     ``confirmed`` once a detection reached the start score; it then counts from its first, weak detection.
     ``lead``: the last detection of another track that this one perhaps continues; the way between is covered
@@ -67,6 +74,7 @@ class Track:
     """
 
     target: Target
+    code: int
     shot: int
     sights: list[Sight]
     confirmed: bool
@@ -111,7 +119,7 @@ class Track:
 
     def forget(self, index: int) -> None:
         """Drop detections that no frame from ``index`` on can depend on."""
-        if len(self.sights) > 32 and (seen := self.seen_until(index)):
+        if seen := self.seen_until(index):
             oldest = self.sights[seen - 1].time - SPEED_WINDOW_S
             del self.sights[: bisect_left(self.sights, oldest, hi=seen - 1, key=_time)]
 
@@ -130,29 +138,30 @@ class Linker:
     def __init__(self, gap_s: float, start_score: Mapping[Target, float]) -> None:
         self.tracks: list[Track] = []
         self._gap_s = gap_s
-        self._start_score = dict(start_score)
+        self._start_scores = np.array([start_score.get(target, 0.0) for target in Target], np.float32)
+        self._calls = 0
 
     def link(self, index: int, time: float, shot: int, found: Detections) -> None:
         """Continue and start tracks with the detections of one frame."""
         open_tracks = [t for t in self.tracks if t.shot == shot and time - t.sights[-1].time <= self._gap_s]
         if not len(found):
             return
-        states = motion.to_states(found.boxes.astype(np.float64))
-        strong = [
-            score >= self._start_score.get(target, 0.0)
-            for score, target in zip(found.scores.tolist(), found.targets, strict=True)
-        ]
+        boxes = found.boxes.astype(np.float64)
+        states = motion.to_states(boxes)
+        codes = np.array([_CODES[target] for target in found.targets])
+        scores = found.scores.tolist()
+        is_strong = found.scores >= self._start_scores[codes]
+        strong = is_strong.tolist()
         sights = [
-            Sight(index, time, found.boxes[i].copy(), tuple(state), float(found.scores[i]), found.polygons[i])
+            Sight(index, time, boxes[i], tuple(state), scores[i], found.polygons[i])
             for i, state in enumerate(states.tolist())
         ]
         leads: dict[int, Sight] = {}
         free = np.ones(len(sights), bool)
         if open_tracks:
-            costs = _costs(open_tracks, states, found.targets, time)
+            costs = _costs(open_tracks, states, codes, time)
             seconds = time - np.array([t.sights[-1].time for t in open_tracks])
             near = np.minimum(NEAR + NEAR_PER_S * seconds, NEAR_LIMIT)
-            is_strong = np.array(strong)
             waiting = np.ones(len(open_tracks), bool)
             for stage in (is_strong, ~is_strong):
                 for i, j in _matched(costs, near, waiting, free & stage):
@@ -163,12 +172,15 @@ class Linker:
                 leads[j] = open_tracks[i].sights[-1]
                 open_tracks[i].heir = sights[j]
         for j in np.flatnonzero(free).tolist():
-            track = Track(found.targets[j], shot, [sights[j]], strong[j], leads.get(j))
+            track = Track(found.targets[j], int(codes[j]), shot, [sights[j]], strong[j], leads.get(j))
             track.speed = track.speed_before(0)
             self.tracks.append(track)
 
     def forget(self, index: int, shot: int, oldest: float) -> None:
         """Drop tracks of earlier shots, tracks not seen since ``oldest`` (seconds), and old detections."""
+        self._calls += 1
+        if self._calls % SWEEP:
+            return
         self.tracks = [t for t in self.tracks if t.shot >= shot and t.sights[-1].time >= oldest]
         for track in self.tracks:
             track.forget(index)
@@ -177,14 +189,14 @@ class Linker:
 def _matched(
     costs: motion.Array, gates: motion.Array, rows: NDArray[np.bool_], columns: NDArray[np.bool_]
 ) -> list[tuple[int, int]]:
-    i, j = np.flatnonzero(rows), np.flatnonzero(columns)
-    if not len(i) or not len(j):
+    if not rows.any() or not columns.any():
         return []
+    i, j = np.flatnonzero(rows), np.flatnonzero(columns)
     return [(int(i[a]), int(j[b])) for a, b in assign(costs[np.ix_(i, j)], gates[i])]
 
 
 def _costs(
-    tracks: Sequence[Track], states: motion.Array, targets: tuple[Target, ...], time: float
+    tracks: Sequence[Track], states: motion.Array, codes: NDArray[np.int64], time: float
 ) -> motion.Array:
     """Return the cost (tracks, detections): distance from the predicted centre in box sides, and size."""
     last = np.array([t.sights[-1].state for t in tracks])
@@ -193,10 +205,10 @@ def _costs(
     travel[:, 2:] = np.clip(travel[:, 2:], -SIZE_LIMIT, SIZE_LIMIT)
     expected = last + travel
     sides = (_scale(expected)[:, None] + _scale(states)[None]) / 2
-    away = np.hypot(*np.moveaxis((expected[:, None, :2] - states[None, :, :2]) / sides, -1, 0))
-    resized = np.abs(expected[:, None, 2:] - states[None, :, 2:]).mean(axis=-1)
-    names = [t.target for t in tracks]
-    other = np.array(names)[:, None] != np.array(targets)[None]
+    apart = expected[:, None] - states[None]
+    away = np.hypot(apart[..., 0] / sides[..., 0], apart[..., 1] / sides[..., 1])
+    resized = (np.abs(apart[..., 2]) + np.abs(apart[..., 3])) / 2
+    other = np.array([t.code for t in tracks])[:, None] != codes
     costs: motion.Array = np.where(other | (resized > SIZE_LIMIT), np.inf, away + SIZE_WEIGHT * resized)
     return costs
 

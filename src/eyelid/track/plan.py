@@ -98,7 +98,7 @@ class Planner:
                 continue
             last = track.sights[count - 1]
             if last.index == moment.index:
-                seen.append(_Entry(track, last.box.astype(np.float64), last.score, last.polygon, True))
+                seen.append(_Entry(track, last.box, last.score, last.polygon, True))
             elif count < len(track.sights):
                 speeds = track.speed_before(count - 1), track.speed_after(count)
                 gaps.append((track, last, track.sights[count], *speeds))

@@ -13,8 +13,8 @@ Polygon: TypeAlias = NDArray[np.float32]
 
 
 def between(
-    first: tuple[Polygon | None, NDArray[np.float32]],
-    last: tuple[Polygon | None, NDArray[np.float32]],
+    first: tuple[Polygon | None, NDArray[np.float64]],
+    last: tuple[Polygon | None, NDArray[np.float64]],
     u: float,
     box: NDArray[np.float64],
 ) -> Polygon | None:
@@ -31,13 +31,13 @@ def between(
     nearest = min(turns, key=lambda turned: float(((turned - a) ** 2).sum()))
     blend = (1 - u) * a + u * nearest
     smaller = min(cv2.contourArea(a), cv2.contourArea(b))
-    if cv2.contourArea(blend.astype(np.float32)) < 0.95 * smaller:
+    if cv2.contourArea(blend) < 0.95 * smaller:
         return None
     corners: Polygon = (box[:2] + blend * (box[2:] - box[:2])).astype(np.float32)
     return corners
 
 
-def _within(polygon: Polygon, box: NDArray[np.float32]) -> Polygon:
+def _within(polygon: Polygon, box: NDArray[np.float64]) -> Polygon:
     """Return the corners in units of the box, 0..1 from its low to its high corner."""
-    relative: Polygon = (polygon - box[:2]) / np.maximum(box[2:] - box[:2], 1.0)
-    return relative
+    relative = (polygon - box[:2]) / np.maximum(box[2:] - box[:2], 1.0)
+    return relative.astype(np.float32)
