@@ -77,6 +77,15 @@ def test_other_spellings_are_refused(output: Path) -> None:
             parse(other, path)
 
 
+def test_a_number_in_quotes_is_no_number(output: Path) -> None:
+    path = evidence_path(output)
+    write(clip_evidence(output), path)
+    document = json.loads(path.read_bytes())
+    document["frames"]["held"] = "12"
+    with pytest.raises(EvidenceError, match=r"frames\.held"):
+        parse(canonical(document), path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from eyelid.evidence.model import Kept
 from eyelid.evidence.scope import with_scope
 from eyelid.evidence.software import software
 from eyelid.evidence.summary import summary
@@ -41,6 +42,12 @@ def test_the_line_of_a_still_has_correct_plurals(output: Path, faces: int, words
     assert line.startswith(f"street.anon.mp4: {words} | dropped: nothing | NOT covered: ")
     assert "frame" not in line.split("NOT covered")[0]
     assert "\n" not in line
+
+
+def test_keeping_nobody_is_said(output: Path) -> None:
+    kept = Kept(references=1, detections=0, tracks=0)
+    line = summary(clip_evidence(output).model_copy(update={"kept": kept}), Path("e.json"))
+    assert " | 0 tracks left visible on request | " in line
 
 
 def test_what_is_hidden_with_a_person_is_not_called_open() -> None:
