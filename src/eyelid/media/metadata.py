@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, cast
 
 from PIL import ExifTags, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
-from eyelid.media.still_animation import webp_chunks
+from eyelid.media.still_chunks import after_jpeg, gif_blocks, png_chunks, webp_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,8 +139,9 @@ _PNG_NAMES = {
 }
 _RIFF_PIXEL_CHUNKS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 _RIFF_NAMES = {b"EXIF": "EXIF", b"XMP ": "XMP"}
+_GIF_NAMES = {b"\xfe": "comment", b"\xff": "application data", b"\x01": "text"}
+_GIF_LOOPS = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _SCAN_BYTES = 1 << 16
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")  # with a length behind it, or the end
 
 
 def metadata_of(path: Path, image: Image.Image) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def metadata_of(path: Path, image: Image.Image) -> tuple[str, ...]:
     elif image.format == "WEBP":
         names += _webp(path)
     elif image.format == "GIF":
-        names += _gif(image)
+        names += _gif(path)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         names += _tiff(image)
     elif "exif" in image.info:
@@ -210,8 +210,7 @@ def _jpeg(path: Path, image: JpegImagePlugin.JpegImageFile) -> list[str]:
 
 def _after_jpeg(path: Path) -> list[str]:
     """Name what follows the end of the picture: a motion photo's film, a second picture, or other data."""
-    data = path.read_bytes()
-    rest = data[_end_of_jpeg(data) :]
+    rest = after_jpeg(path.read_bytes())
     if not rest.strip(b"\0\xff"):
         return []
     if b"ftyp" in rest[:_SCAN_BYTES]:
@@ -219,49 +218,40 @@ def _after_jpeg(path: Path) -> list[str]:
     return ["secondary pictures" if b"\xff\xd8\xff" in rest[:_SCAN_BYTES] else "data after the picture"]
 
 
-def _end_of_jpeg(data: bytes) -> int:
-    """Return where the first picture of a JPEG ends, or the end of the data."""
-    position = 2
-    while (marker := _JPEG_MARKER.search(data, position)) is not None:
-        if marker.group() == b"\xff\xd9":
-            return marker.end()
-        position = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
-    return len(data)
-
-
 def _png(path: Path) -> list[str]:
-    data = path.read_bytes()
     names: list[str] = []
-    position = 8
-    while position + 8 <= len(data):
-        size, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
-        if kind not in _PNG_PIXEL_CHUNKS:
-            is_xmp = (
-                data[position + 8 :].startswith(b"XML:com.adobe.xmp", 0, 17) if kind == b"iTXt" else False
-            )
-            names.append("XMP" if is_xmp else _PNG_NAMES.get(kind, "private chunks"))
-        position += 12 + size
-        if kind == b"IEND":
-            break
-    if data[position:].strip(b"\0"):
-        names.append("data after the picture")
+    for kind, content in png_chunks(path.read_bytes()):
+        if not kind:
+            names += _trailing(content)
+        elif kind == b"iTXt" and content.startswith(b"XML:com.adobe.xmp"):
+            names.append("XMP")
+        elif kind not in _PNG_PIXEL_CHUNKS:
+            names.append(_PNG_NAMES.get(kind, "private chunks"))
     return names
 
 
 def _webp(path: Path) -> list[str]:
-    data = path.read_bytes()
-    end = 8 + int.from_bytes(data[4:8], "little")
-    kinds = [kind for kind, _ in webp_chunks(data[:end]) if kind not in _RIFF_PIXEL_CHUNKS]
-    names = [_RIFF_NAMES.get(kind, "private chunks") for kind in kinds]
-    if data[end:].strip(b"\0"):
-        names.append("data after the picture")
+    names: list[str] = []
+    for kind, content in webp_chunks(path.read_bytes()):
+        if not kind:
+            names += _trailing(content)
+        elif kind not in _RIFF_PIXEL_CHUNKS:
+            names.append(_RIFF_NAMES.get(kind, "private chunks"))
     return names
 
 
-def _gif(image: Image.Image) -> list[str]:
-    extension = image.info.get("extension", (b"",))
-    other = bool(extension[0]) and not extension[0].startswith(b"NETSCAPE2.0")
-    return [*(["comment"] if "comment" in image.info else []), *(["application data"] if other else [])]
+def _gif(path: Path) -> list[str]:
+    names: list[str] = []
+    for label, content in gif_blocks(path.read_bytes()):
+        if not label:
+            names += _trailing(content)
+        elif label in _GIF_NAMES:
+            names.append("" if content.startswith(_GIF_LOOPS) else _GIF_NAMES[label])
+    return names
+
+
+def _trailing(content: bytes) -> list[str]:
+    return ["data after the picture"] if content.strip(b"\0") else []
 
 
 def _tiff(image: TiffImagePlugin.TiffImageFile) -> list[str]:

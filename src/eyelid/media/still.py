@@ -22,7 +22,7 @@ from eyelid.errors import EyelidError, InputError, UnsupportedError
 from eyelid.media import still_heif
 from eyelid.media.kinds import MediaFormat, MediaKind, sniff_format
 from eyelid.media.metadata import metadata_of
-from eyelid.media.still_animation import webp_chunks
+from eyelid.media.still_chunks import webp_chunks
 from eyelid.media.still_deep import decode_deep, is_deep
 from eyelid.media.still_info import PageEncoding, StillEncoding, StillInfo
 from eyelid.media.still_jpeg import decode_native, has_known_sampling, read_encoding

@@ -13,12 +13,11 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import GifImagePlugin, Image, PngImagePlugin
 
+from eyelid.media.still_chunks import PNG_SIGNATURE_BYTES, png_chunks, webp_chunks
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from fractions import Fraction
 
-_PNG_SIGNATURE_BYTES = 8
-_ANMF_HEAD_BYTES = 16
 _WEBP_PICTURE = {b"ALPH", b"VP8 ", b"VP8L"}
 _WEBP_ALPHA, _WEBP_ANIMATION, _WEBP_ICC = 0x10, 0x02, 0x20
 
@@ -86,9 +85,9 @@ class Apng(Animation):
     def _write(self, image: Image.Image, duration: Fraction) -> None:
         encoded = io.BytesIO()
         image.save(encoded, "PNG", icc_profile=self._icc_profile)
-        chunks = list(_png_chunks(encoded.getvalue()))
+        chunks = list(png_chunks(encoded.getvalue()))
         if self._written == 0:
-            self._stream.write(encoded.getvalue()[:_PNG_SIGNATURE_BYTES])
+            self._stream.write(encoded.getvalue()[:PNG_SIGNATURE_BYTES])
             for kind, content in chunks:
                 if kind in {b"IHDR", b"iCCP"}:
                     PngImagePlugin.putchunk(self._stream, kind, content)
@@ -158,28 +157,6 @@ class Webp(Animation):
 def save_webp(image: Image.Image, stream: IO[bytes], quality: int | None, icc_profile: bytes | None) -> None:
     """Encode one WebP picture, with loss at a quality of 0 to 100, or without loss when it is None."""
     image.save(stream, "WEBP", lossless=quality is None, quality=quality or 75, icc_profile=icc_profile)
-
-
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    position = _PNG_SIGNATURE_BYTES
-    while position < len(data):
-        size = int.from_bytes(data[position : position + 4], "big")
-        yield data[position + 4 : position + 8], data[position + 8 : position + 8 + size]
-        position += 12 + size
-
-
-def webp_chunks(data: bytes, position: int = 12) -> Iterator[tuple[bytes, bytes]]:
-    """Walk over the chunks of a WebP file, name and content, into the frames of an animation too."""
-    while position + 8 <= len(data):
-        kind, size = (
-            data[position : position + 4],
-            int.from_bytes(data[position + 4 : position + 8], "little"),
-        )
-        content = data[position + 8 : position + 8 + size]
-        yield kind, content
-        if kind == b"ANMF":
-            yield from webp_chunks(content, _ANMF_HEAD_BYTES)
-        position += 8 + size + size % 2
 
 
 def _riff(kind: bytes, content: bytes) -> bytes:
