@@ -58,6 +58,11 @@ class StillWriter:
         else:
             self._stream.abandon()
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Nothing beyond what :class:`StillInfo` says."""
+        return ()
+
     def write(self, frame: SafeFrame) -> None:
         """Write the next page or frame."""
         page = frame.carrier

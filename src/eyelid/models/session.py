@@ -104,8 +104,8 @@ class Session:
 
         ``batch`` is either uint8 pictures, (n, height, width, 3) BGR, which enter by the input convention,
         or float32 in the network's own layout and scale. Raises ValueError where the shape does not fit the
-        network, DetectionError where the inference fails, ModelError where a user's network cannot be compiled
-        for that shape.
+        network, DetectionError where the inference fails, ModelError where a user's network cannot take
+        that shape.
         """
         if batch.dtype == np.uint8 and self._convention is None:
             raise ValueError(f"{self.name} has no input convention; give float32 or a convention")

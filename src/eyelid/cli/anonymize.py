@@ -1,0 +1,125 @@
+"""``eyelid anonymize``: copies of photos and videos in which the targets are hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyelid.cli.options import (
+    Detectors,
+    DeviceOption,
+    Force,
+    Json,
+    Output,
+    QualityOption,
+    Quiet,
+    Targets,
+    Threads,
+    usage_error,
+    words,
+)
+
+
+def anonymize(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder."),
+    ],
+    output: Output = None,
+    targets: Targets = "face,plate",
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="How to hide: solid, pixelate, blur or lock.")
+    ] = "solid",
+    quality: QualityOption = "balanced",
+    shape: Annotated[
+        str | None,
+        typer.Option(help="Outline: ellipse or box; by default ellipses for faces and boxes for the rest."),
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Part of a detection's side that is covered beyond it, e.g. 0.2.")
+    ] = None,
+    keep: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PHOTO", help="A person whose face stays visible. May be repeated."),
+    ] = None,
+    on_lost: Annotated[
+        str, typer.Option(help="Where a tracked target is lost: hold (cover its last place) or cover-frame.")
+    ] = "hold",
+    detections: Annotated[
+        Path | None,
+        typer.Option(metavar="COCO", help="Cover what this file from 'eyelid detect' says; detect nothing."),
+    ] = None,
+    detector: Detectors = None,
+    audio: Annotated[str, typer.Option(help="The sound of a video: keep (voices too!) or drop.")] = "keep",
+    crf: Annotated[int | None, typer.Option(help="Quality of the video encoder; lower is better.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Speed of the video encoder, e.g. veryfast.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Video encoder, e.g. libx264 or libx265.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key of --method lock; see 'eyelid keygen'.")
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(metavar="PEM", help="Sign the evidence with this Ed25519 key.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes for many files; one for each core by default."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Spread many files over a Ray cluster: local, auto or its address."
+        ),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only three seconds, where most is to hide; then an estimate.")
+    ] = False,
+    device: DeviceOption = "cpu",
+    threads: Threads = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hide faces, plates and more in photos and videos.
+
+    Each output gets a file of evidence beside it that says what was done, and what is not covered.
+    """
+    from pydantic import ValidationError
+
+    from eyelid.cli.report import anonymize_many, preview_one
+    from eyelid.jobs.settings import Settings
+    from eyelid.obfuscate.registry import parse
+
+    try:
+        settings = Settings.model_validate(
+            {
+                "targets": words(targets),
+                "method": parse(f"{method}:key={key}" if key else method),
+                "coverage": {"shape": shape, "margin": margin},
+                "quality": quality,
+                "on_lost": on_lost,
+                "keep": keep or [],
+                "detections": detections,
+                "detectors": detector or [],
+                "encoding": {"encoder": encoder, "crf": crf, "preset": preset, "audio": audio},
+                "device": device,
+                "threads": threads,
+                "signing_key": sign,
+            }
+        )
+    except ValidationError as error:
+        raise usage_error(error) from None
+    if preview:
+        preview_one(sources, output, settings, force=force, as_json=as_json, quiet=quiet)
+    else:
+        anonymize_many(
+            sources,
+            output,
+            settings,
+            workers=workers,
+            ray=ray,
+            force=force,
+            as_json=as_json,
+            quiet=quiet,
+        )

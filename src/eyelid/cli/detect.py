@@ -1,0 +1,82 @@
+"""``eyelid detect``: what would be covered, as boxes; no pixels leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eyelid.cli.options import (
+    Detectors,
+    DeviceOption,
+    Force,
+    Json,
+    Output,
+    QualityOption,
+    Quiet,
+    Targets,
+    Threads,
+    usage_error,
+    words,
+)
+
+
+def detect(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder.")
+    ],
+    output: Output = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="coco (json, to edit and give back) or mot (csv, one video).")
+    ] = "coco",
+    targets: Targets = "face,plate",
+    quality: QualityOption = "balanced",
+    detector: Detectors = None,
+    device: DeviceOption = "cpu",
+    threads: Threads = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write down what 'eyelid anonymize' would cover, in pixels, track by track."""
+    from pydantic import ValidationError
+
+    from eyelid.cli.output import Display, complain, say, say_json
+    from eyelid.errors import EyelidError, UsageError
+    from eyelid.jobs.export import ExportFormat, export_detections
+    from eyelid.jobs.search import Searcher
+    from eyelid.jobs.settings import Settings
+    from eyelid.jobs.tasks import tasks_for
+
+    try:
+        kind = ExportFormat(format_)
+    except ValueError:
+        raise UsageError(f"--format {format_!r}: choose coco or mot") from None
+    try:
+        settings = Settings.model_validate(
+            {
+                "targets": words(targets),
+                "quality": quality,
+                "detectors": detector or [],
+                "device": device,
+                "threads": threads,
+            }
+        )
+    except ValidationError as error:
+        raise usage_error(error) from None
+    tasks = tasks_for(sources, None, force=force)
+    first = sources[0].absolute()
+    output = output or first.with_name(first.stem + kind.suffix)
+    with Display(as_json=as_json, quiet=quiet) as display:
+        export = export_detections(Searcher(settings), tasks, output, kind, force=force, listener=display)
+    for failure in export.failures:
+        complain(failure)
+    if as_json:
+        counts = {count.target.value: count.detections for count in export.counts}
+        say_json("result", {"output": str(output), "frames": export.frames, "detections": counts})
+    else:
+        counted = ", ".join(f"{count.detections:,} {count.target.value}" for count in export.counts)
+        say(f"{output}: {export.frames:,} frames; detections: {counted}")
+    if export.failures:
+        raise typer.Exit(EyelidError.exit_code)

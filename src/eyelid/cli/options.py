@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from eyelid.errors import UsageError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Targets: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--targets", "-t", help="What to hide, with commas: face, plate, person, text, screen, vehicle."
+    ),
+]
+QualityOption: TypeAlias = Annotated[
+    str, typer.Option("--quality", "-q", help="Work spent on detection: fast, balanced or thorough.")
+]
+Detectors: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector",
+        metavar="SPEC",
+        help="Your own detector, in place of the shipped one for its target: "
+        "model.onnx:plate, or package.module:callable:person. May be repeated.",
+    ),
+]
+DeviceOption: TypeAlias = Annotated[str, typer.Option("--device", help="Where networks run: cpu or cuda.")]
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads for detection; one for each core by default.")
+]
+Force: TypeAlias = Annotated[bool, typer.Option("--force", "-f", help="Replace outputs that exist.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Output: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where the output goes.")
+]
+
+
+def words(value: str) -> list[str]:
+    """Split a list with commas."""
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def usage_error(error: ValidationError) -> UsageError:
+    """Turn a rejected setting into one sentence."""
+    first = error.errors(include_url=False)[0]
+    place = " ".join(str(part) for part in first["loc"] if isinstance(part, str)).replace("_", "-")
+    given = first["input"] if isinstance(first["input"], str | int | float) else None
+    shown = f" {given!r}" if given is not None else ""
+    message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return UsageError(f"{place or 'the options'}{shown}: {message}")

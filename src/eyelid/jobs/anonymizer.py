@@ -1,0 +1,122 @@
+"""Anonymises one file after another."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+from eyelid.errors import EvidenceError, InputError, OutputError
+from eyelid.evidence.file import input_file, output_file, read, write
+from eyelid.evidence.signing import load_signing_key
+from eyelid.jobs.cover import cover
+from eyelid.jobs.keep import Keeper, load_people
+from eyelid.jobs.progress import Progress, silent
+from eyelid.jobs.record import asked, evidence_of
+from eyelid.jobs.search import Searcher
+from eyelid.jobs.tally import Tally
+from eyelid.jobs.tasks import FileResult, Outcome
+from eyelid.media.atomic import atomic_output, check_output
+from eyelid.obfuscate.lock import LockObfuscator
+from eyelid.obfuscate.registry import build as build_obfuscator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from eyelid.detect.base import Detector
+    from eyelid.evidence.model import Evidence
+    from eyelid.jobs.cover import PlannedFrame
+    from eyelid.jobs.progress import ProgressListener
+    from eyelid.jobs.search import Search
+    from eyelid.jobs.settings import Settings
+    from eyelid.jobs.tasks import Task
+    from eyelid.obfuscate.base import Obfuscator
+
+
+class Anonymizer:
+    """Anonymises files by one set of settings; what they name is loaded once, before any output begins.
+
+    ``detectors`` are the user's own, in place of the shipped ones for their targets. Raises ModelError,
+    UsageError, InputError, LockError and EvidenceError where the settings name what cannot be used.
+    """
+
+    def __init__(self, settings: Settings, detectors: Sequence[Detector] = ()) -> None:
+        self._settings = settings
+        self._searcher = Searcher(settings, detectors)
+        self._signing_key = load_signing_key(settings.signing_key) if settings.signing_key else None
+        device, threads = settings.device, settings.threads
+        self._people = load_people(settings.keep, device=device, threads=threads) if settings.keep else None
+
+    def run(self, task: Task, listener: ProgressListener = silent) -> FileResult:
+        """Anonymise one file: write its output and evidence whole, or nothing.
+
+        Raises InputError, UnsupportedError, OutputError, ModelError and LockError.
+        """
+        started = time.perf_counter()
+        if task.resume and not task.force and task.output.exists():
+            return FileResult(task, Outcome.SKIPPED, self._earlier(task))
+        with self._searcher.search(task.source, task.name) as search:
+            check_output(task.source, task.output, force=task.force)
+            evidence = self._write(task, search, listener, started)
+        return FileResult(task, Outcome.DONE, evidence)
+
+    def _write(self, task: Task, search: Search, listener: ProgressListener, started: float) -> Evidence:
+        """Write the output under a partial name, then its evidence, and only then give it its name."""
+        settings = self._settings
+        given = input_file(task.source)
+        tally = Tally(settings.targets)
+        keeper = Keeper(self._people) if self._people else None
+        with ExitStack() as stack:
+            partial = stack.enter_context(atomic_output(task.output, force=task.force))
+            obfuscator = self._obfuscator(task, stack)
+            with search.open_writer(partial) as writer:
+                cover(_counted(search, task.source, listener), obfuscator, keeper, tally, writer.write)
+            if isinstance(obfuscator, LockObfuscator):
+                obfuscator.finish(partial)
+            evidence = evidence_of(
+                settings,
+                search.source.with_changes(writer.changes),
+                search.finder,
+                tally,
+                keeper,
+                obfuscator.guarantee,
+                (given, output_file(partial, task.output.name)),
+                time.perf_counter() - started,
+            )
+            write(evidence, task.evidence, key=self._signing_key, force=True)
+        return evidence
+
+    def _obfuscator(self, task: Task, stack: ExitStack) -> Obfuscator:
+        method, coverage = self._settings.method, self._settings.coverage
+        if not method.sidecar:
+            return build_obfuscator(method, coverage)
+        sidecar = stack.enter_context(atomic_output(task.sidecar(method.sidecar), force=task.force))
+        obfuscator = build_obfuscator(method, coverage, sidecar)
+        if isinstance(obfuscator, LockObfuscator):
+            stack.enter_context(closing(obfuscator))
+        return obfuscator
+
+    def _earlier(self, task: Task) -> Evidence:
+        """Return the evidence of an output that this task made before; raises OutputError for another."""
+        try:
+            evidence = read(task.evidence)
+            same = (
+                evidence.input == input_file(task.source)
+                and evidence.output == output_file(task.output, task.output.name)
+                and evidence.settings == asked(self._settings, self._searcher.describe(task.source))
+            )
+        except (EvidenceError, InputError):
+            same = False
+        if not same:
+            raise OutputError(
+                f"{task.output} exists, but was not made from this input by these settings; "
+                "choose another output folder or allow it to be replaced (--force)"
+            )
+        return evidence
+
+
+def _counted(search: Search, path: Path, listener: ProgressListener) -> Iterator[PlannedFrame]:
+    for done, item in enumerate(search.planned, start=1):
+        yield item
+        listener(Progress(path, done, search.source.total, search.source.unit))

@@ -1,0 +1,106 @@
+"""Many files: one after another, or on several processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
+
+from eyelid.errors import EyelidError, UnsupportedError
+from eyelid.jobs.anonymizer import Anonymizer
+from eyelid.jobs.progress import silent
+from eyelid.jobs.tasks import FileResult, Outcome, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from eyelid.jobs.progress import ProgressListener
+    from eyelid.jobs.settings import Settings
+
+_worker: Anonymizer | None = None
+
+
+def attempt(anonymizer: Anonymizer, task: Task, listener: ProgressListener = silent) -> FileResult:
+    """Anonymise one file of many: what goes wrong with it is a result, not the end of the run."""
+    try:
+        return anonymizer.run(task, listener)
+    except UnsupportedError as error:
+        return FileResult(task, Outcome.UNSUPPORTED, message=str(error))
+    except EyelidError as error:
+        return FileResult(task, Outcome.FAILED, message=str(error))
+    except Exception as error:  # one bad file does not stop the others; its message could quote the picture
+        reason = f"{task.source}: an unexpected {type(error).__name__} ended the work on it; please report it"
+        return FileResult(task, Outcome.FAILED, message=reason)
+
+
+def in_turn(
+    anonymizer: Anonymizer, tasks: Sequence[Task], listener: ProgressListener = silent
+) -> Iterator[FileResult]:
+    """Yield the result of each task, one after another."""
+    for task in tasks:
+        yield attempt(anonymizer, task, listener)
+
+
+def on_processes(settings: Settings, tasks: Sequence[Task], workers: int) -> Iterator[FileResult]:
+    """Yield results as ``workers`` processes finish them, with one inference thread each.
+
+    Where a worker dies (killed, out of memory), each file that was being worked on is tried once more alone,
+    and fails when its worker dies again. Closing the iterator ends the workers, which remove what they had
+    half done.
+    """
+    settings = settings.model_copy(update={"threads": 1})
+    waiting, suspects = deque(tasks), deque[Task]()
+    while waiting:
+        yield from _until_death(settings, waiting, workers, suspects)
+    for suspect in suspects:
+        died = deque[Task]()
+        yield from _until_death(settings, deque([suspect]), 1, died)
+        for task in died:
+            reason = f"{task.source}: the process that worked on it died twice; is there enough memory?"
+            yield FileResult(task, Outcome.FAILED, message=reason)
+
+
+def _until_death(
+    settings: Settings, waiting: deque[Task], workers: int, died: deque[Task]
+) -> Iterator[FileResult]:
+    """Work on the waiting tasks until none is left, or a worker dies and those in work go to ``died``."""
+    others = set(multiprocessing.active_children())
+    running: dict[Future[FileResult], Task] = {}
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(settings,)
+    )
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                task = waiting.popleft()
+                running[pool.submit(_run_in_worker, task)] = task
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                del running[future]
+                yield result
+    except BrokenProcessPool:
+        died.extend(running.values())
+    finally:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(settings: Settings) -> None:
+    global _worker
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker = Anonymizer(settings)
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(1)
+
+
+def _run_in_worker(task: Task) -> FileResult:
+    assert _worker is not None
+    return attempt(_worker, task)

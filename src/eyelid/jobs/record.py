@@ -1,0 +1,137 @@
+"""Puts together the evidence of one file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from eyelid.evidence.file import input_file
+from eyelid.evidence.model import (
+    Coverage,
+    Evidence,
+    Kept,
+    Media,
+    ModelUsed,
+    OutputFile,
+    Settings,
+    Stage,
+    Step,
+)
+from eyelid.evidence.scope import with_scope
+from eyelid.evidence.software import software
+from eyelid.jobs.scan import stride_for
+from eyelid.media.kinds import MediaKind
+from eyelid.models.cards import card
+from eyelid.models.session import precision_for
+from eyelid.track.settings import TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+
+    from eyelid.detect.base import Detector
+    from eyelid.evidence.model import InputFile
+    from eyelid.jobs.finder import Finder
+    from eyelid.jobs.keep import Keeper
+    from eyelid.jobs.settings import Settings as Asked
+    from eyelid.jobs.source import Source
+    from eyelid.jobs.tally import Tally
+    from eyelid.models.session import Device
+    from eyelid.types import Guarantee
+
+
+def asked(settings: Asked, source: Source) -> Settings:
+    """Return the settings as the evidence states them: what decides the output, and no secret."""
+    video = source.kind is MediaKind.VIDEO
+    return Settings(
+        targets=settings.targets,
+        quality=settings.quality,
+        method=_step(settings.method, settings.method.name),
+        coverage=tuple(
+            Coverage(
+                target=target,
+                shape=settings.coverage.shape_for(target),
+                margin=settings.coverage.margin_for(target),
+            )
+            for target in settings.targets
+        ),
+        stride=stride_for(settings.quality, source.rate) if video else 1,
+        tracking=_step(TrackSettings(on_lost=settings.on_lost), "tracking") if video else None,
+        encoding=_step(settings.encoding, "encoding") if video else None,
+        detections=input_file(settings.detections).sha256 if settings.detections else None,
+    )
+
+
+def evidence_of(
+    settings: Asked,
+    source: Source,
+    finder: Finder | None,
+    tally: Tally,
+    keeper: Keeper | None,
+    guarantee: Guarantee,
+    files: tuple[InputFile, OutputFile],
+    seconds: float,
+) -> Evidence:
+    """Return the evidence of an output that took ``seconds`` to make."""
+    video = source.kind is MediaKind.VIDEO
+    kept = _kept(settings, keeper, video=video)
+    return Evidence(
+        schema="eyelid-evidence/1",
+        created=datetime.now(UTC),
+        software=software(),
+        models=_models(finder.detectors if finder else (), settings.device),
+        input=files[0],
+        output=files[1],
+        media=Media(
+            kind=source.kind.value,
+            format=source.format,
+            width=source.width,
+            height=source.height,
+            duration=source.duration,
+        ),
+        settings=asked(settings, source),
+        frames=tally.frames(),
+        counts=tally.counts(tracked=video),
+        kept=kept,
+        audio=source.audio,
+        dropped=source.dropped,
+        changes=source.changes,
+        guarantee=with_scope(guarantee, settings.targets, audio=bool(source.audio), kept=kept),
+        timings=(Stage(name="all", seconds=round(seconds, 3)),),
+        warnings=_warnings(finder),
+    )
+
+
+def _step(parameters: BaseModel, name: str) -> Step:
+    values = parameters.model_dump(mode="json", exclude={"name", "key"})
+    return Step(name=name, parameters={key.replace("_", "-"): value for key, value in values.items()})
+
+
+def _kept(settings: Asked, keeper: Keeper | None, *, video: bool) -> Kept | None:
+    if keeper is None:
+        return None
+    return Kept(
+        references=len(settings.keep),
+        detections=keeper.detections,
+        tracks=len(keeper.tracks) if video else None,
+    )
+
+
+def _models(detectors: Sequence[Detector], device: Device) -> tuple[ModelUsed, ...]:
+    return tuple(
+        ModelUsed(
+            name=name, sha256=card(name).sha256, precision=precision_for(card(name), device), device=device
+        )
+        for detector in detectors
+        for name in detector.models
+    )
+
+
+def _warnings(finder: Finder | None) -> tuple[str, ...]:
+    if finder is None:
+        return ()
+    return tuple(
+        f"A detector failed {count} times ({kind}); every frame that depended on it is covered whole."
+        for kind, count in sorted(finder.failures.items())
+    )

@@ -1,0 +1,88 @@
+"""Frames in order of time, each with the plan of what to cover in it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from eyelid.evidence.model import CoverReason
+from eyelid.jobs.cover import PlannedFrame
+from eyelid.track.cuts import CutDetector
+from eyelid.track.tracker import Tracker
+from eyelid.types import Quality
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from eyelid.jobs.finder import Finder
+    from eyelid.track.plan import FramePlan
+    from eyelid.track.settings import TrackSettings
+    from eyelid.types import RawFrame
+
+LOOKS_A_SECOND: Final = {Quality.FAST: 6.0, Quality.BALANCED: 10.0}
+"""How often the detectors look at a video; in between, the tracker knows where things went."""
+
+LOOK_AHEAD_BYTES: Final = 160 * 2**20
+"""How much memory the frames that wait for their plan may take."""
+
+_USUAL_RATE = 25.0
+_LONGEST_STRIDE = 8
+_CUT_VIEW = (64, 36)
+
+
+def stride_for(quality: Quality, rate: float | None) -> int:
+    """Return how many frames the detectors go forward at a time, in a video of ``rate`` frames a second."""
+    if quality not in LOOKS_A_SECOND:
+        return 1
+    return max(1, min(_LONGEST_STRIDE, int((rate or _USUAL_RATE) / LOOKS_A_SECOND[quality])))
+
+
+class Scan:
+    """Looks at the frames of one video; holds back no more of them than the tracker looks ahead.
+
+    The detectors run on every ``stride``-th frame, on the frames on both sides of a cut, and on the last one.
+    """
+
+    def __init__(self, finder: Finder, settings: TrackSettings, stride: int) -> None:
+        self._finder = finder
+        self._settings = settings
+        self._stride = stride
+        self._cuts = CutDetector()
+        self._unplanned: deque[RawFrame] = deque()
+        self._since_look = 0
+
+    def over(self, frames: Iterable[RawFrame]) -> Iterator[PlannedFrame]:
+        """Yield every frame in order with its plan."""
+        coming = iter(frames)
+        newest = next(coming, None)
+        if newest is None:
+            return
+        tracker = Tracker(newest.width, newest.height, self._bounded(newest), self._finder.start_scores)
+        self._cuts.is_cut(newest.bgr(*_CUT_VIEW))
+        starts_shot = False
+        for frame in coming:
+            cut = self._cuts.is_cut(frame.bgr(*_CUT_VIEW))
+            yield from self._settle(tracker, newest, starts_shot, look=cut)
+            newest, starts_shot = frame, cut
+        yield from self._settle(tracker, newest, starts_shot, look=True)
+        yield from self._pair(tracker.finish())
+
+    def _bounded(self, frame: RawFrame) -> TrackSettings:
+        """Look no further ahead than memory allows."""
+        size = sum(plane.samples.nbytes for plane in frame.planes)
+        frames = max(1, min(self._settings.look_ahead_frames, LOOK_AHEAD_BYTES // size))
+        return self._settings.model_copy(update={"look_ahead_frames": frames})
+
+    def _settle(self, tracker: Tracker, frame: RawFrame, cut: bool, *, look: bool) -> Iterator[PlannedFrame]:
+        due = frame.index == 0 or cut or look or self._since_look + 1 >= self._stride
+        self._since_look = 0 if due else self._since_look + 1
+        self._unplanned.append(frame)
+        found = self._finder.find(frame) if due else None
+        yield from self._pair(tracker.push(frame.index, float(frame.time or 0), found, cut))
+
+    def _pair(self, plans: list[FramePlan]) -> Iterator[PlannedFrame]:
+        for plan in plans:
+            reason = None
+            if plan.cover_frame:
+                reason = CoverReason.DETECTOR_FAILED if plan.blind else CoverReason.TRACK_LOST
+            yield PlannedFrame(self._unplanned.popleft(), plan.detections, reason, plan.held, tracked=True)

@@ -1,0 +1,165 @@
+"""Looks through files, whatever their kind, for what is to be covered."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, Self
+
+from eyelid.jobs.coco import CocoDetections
+from eyelid.jobs.cover import look_at_pages, take_from_file
+from eyelid.jobs.finder import build_finder
+from eyelid.jobs.prefetch import prefetch
+from eyelid.jobs.scan import Scan, stride_for
+from eyelid.jobs.source import of_still, of_video
+from eyelid.media.kinds import MediaKind, sniff
+from eyelid.media.still import Decode, StillReader, StillWriter
+from eyelid.media.video import VideoReader, VideoWriter
+from eyelid.obfuscate.lock import Lock
+from eyelid.track.settings import TrackSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from eyelid.detect.base import Detector
+    from eyelid.jobs.cover import PlannedFrame
+    from eyelid.jobs.finder import Finder
+    from eyelid.jobs.settings import Settings
+    from eyelid.jobs.source import Source
+    from eyelid.types import RawFrame, SafeFrame
+
+_QUEUE = 4
+"""Frames between two stages of the video pipeline."""
+
+
+class Writer(Protocol):
+    """What takes safe frames; leaving its context without an exception finishes the file."""
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What the file holds otherwise than the input, in sentences."""
+
+    def write(self, frame: SafeFrame) -> None:
+        """Take the next frame."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One opened file: what it is, its frames with what to cover in them, and how to write its like.
+
+    ``finder`` is None where a file of detections took its place.
+    """
+
+    source: Source
+    finder: Finder | None
+    planned: Iterator[PlannedFrame]
+    open_writer: Callable[[Path], Writer]
+
+
+class Searcher:
+    """Searches files by one set of settings; its detectors are loaded once, before the first file is read.
+
+    ``detectors`` are the user's own, in place of the shipped ones for their targets. Raises ModelError,
+    UsageError and InputError where the settings name what cannot be used.
+    """
+
+    def __init__(self, settings: Settings, detectors: Sequence[Detector] = ()) -> None:
+        self.settings = settings
+        self._own = (*detectors, *_specified(settings))
+        self._coco = CocoDetections(settings.detections) if settings.detections else None
+
+    @cached_property
+    def still_finder(self) -> Finder | None:
+        """The detectors for stills."""
+        return self._finder(moving=False)
+
+    @cached_property
+    def video_finder(self) -> Finder | None:
+        """The detectors for video."""
+        return self._finder(moving=True)
+
+    def _finder(self, *, moving: bool) -> Finder | None:
+        if self._coco is not None:
+            return None
+        settings = self.settings
+        return build_finder(
+            settings.targets,
+            settings.quality,
+            own=self._own,
+            device=settings.device,
+            threads=settings.threads,
+            moving=moving,
+        )
+
+    def describe(self, path: Path) -> Source:
+        """Say what a file is, without searching it; raises InputError and UnsupportedError."""
+        if sniff(path) is MediaKind.STILL:
+            with StillReader(path) as still:
+                return of_still(still.info)
+        with VideoReader(path) as video:
+            return of_video(video.info, self.settings.encoding)
+
+    @contextmanager
+    def search(self, path: Path, name: str) -> Iterator[Search]:
+        """Open a file, which the file of detections calls ``name``; raises InputError, UnsupportedError."""
+        with ExitStack() as stack:
+            if sniff(path) is MediaKind.STILL:
+                yield self._still(path, name, stack)
+            else:
+                yield self._video(path, name, stack)
+
+    def _still(self, path: Path, name: str, stack: ExitStack) -> Search:
+        finder = self.still_finder
+        decode = Decode.RGB if isinstance(self.settings.method, Lock) else Decode.NATIVE
+        reader = stack.enter_context(StillReader(path, decode=decode))
+        animated = reader.info.encoding.animated
+        if finder is None:
+            planned = self._listed(iter(reader), name, tracked=animated)
+        elif animated:
+            planned = Scan(finder, self.tracking, stride=1).over(reader)
+        else:
+            planned = look_at_pages(reader, finder)
+        return Search(
+            of_still(reader.info), finder, planned, lambda partial: StillWriter(partial, reader.info)
+        )
+
+    def _video(self, path: Path, name: str, stack: ExitStack) -> Search:
+        finder, encoding = self.video_finder, self.settings.encoding
+        reader = stack.enter_context(VideoReader(path))
+        source = of_video(reader.info, encoding)
+        frames = stack.enter_context(prefetch(reader, _QUEUE))
+        if finder is None:
+            planned = self._listed(frames, name, tracked=True)
+        else:
+            stride = stride_for(self.settings.quality, source.rate)
+            planned = Scan(finder, self.tracking, stride).over(frames)
+        ahead = stack.enter_context(prefetch(planned, _QUEUE))
+        return Search(source, finder, ahead, lambda partial: VideoWriter(partial, reader, encoding))
+
+    def _listed(self, frames: Iterator[RawFrame], name: str, *, tracked: bool) -> Iterator[PlannedFrame]:
+        assert self._coco is not None
+        return take_from_file(frames, self._coco, name, tracked=tracked)
+
+    @property
+    def tracking(self) -> TrackSettings:
+        """How things are followed through time."""
+        return TrackSettings(on_lost=self.settings.on_lost)
+
+
+def _specified(settings: Settings) -> list[Detector]:
+    """Load the detectors that the settings name."""
+    if not settings.detectors:
+        return []
+    from eyelid.detect.custom import load_detector
+
+    device, threads = settings.device, settings.threads
+    return [load_detector(spec, device=device, threads=threads) for spec in settings.detectors]
