@@ -102,15 +102,16 @@ class CellObfuscator(Obfuscator):
         rows, columns = samples.shape
         cell = max(max(rows, columns) / self.parameters.cells, _SMALLEST_CELL)
         down, across = max(1, int(rows / cell)), max(1, int(columns / cell))
-        step = (plane.peak + 1) / self.parameters.levels
+        levels, tones = self.parameters.levels, plane.peak + 1
         # The pattern stays within the middle quarter of a step: it makes cells visible and carries nothing.
         offset = 0.5 if plane.name in ("Cb", "Cr") else 0.375 + 0.25 * _pattern(down, across)
-        if self.parameters.levels == 1:
-            level = np.zeros((down, across), np.float32)
-        else:
-            mean = _averaging(rows, down) @ samples.astype(np.float32) @ _averaging(columns, across).T
-            level = np.floor(mean / step)
-        return np.minimum((level + offset) * step, plane.peak).astype(np.float32)
+        if levels == 1:
+            return np.full((down, across), offset * tones, np.float32)
+        # In whole numbers, because the rounding of a floating-point mean would depend on single samples.
+        sums = np.add.reduceat(samples, _starts(rows, down), axis=0, dtype=np.int64)
+        sums = np.add.reduceat(sums, _starts(columns, across), axis=1)
+        level = sums * levels // (np.outer(_sizes(rows, down), _sizes(columns, across)) * tones)
+        return np.minimum((level + offset) * (tones / levels), plane.peak).astype(np.float32)
 
 
 def cell_of(side: int, cells: int) -> NDArray[np.intp]:
@@ -118,11 +119,12 @@ def cell_of(side: int, cells: int) -> NDArray[np.intp]:
     return np.arange(side) * cells // side
 
 
-@lru_cache(maxsize=512)
-def _averaging(side: int, cells: int) -> Tones:
-    """Return the matrix (cells, side) that takes samples along a side to the means of their cells."""
-    belongs = np.arange(cells)[:, None] == cell_of(side, cells)[None, :]
-    return np.asarray(belongs / belongs.sum(axis=1, keepdims=True), np.float32)
+def _starts(side: int, cells: int) -> NDArray[np.intp]:
+    return -(np.arange(cells) * -side // cells)
+
+
+def _sizes(side: int, cells: int) -> NDArray[np.int64]:
+    return np.diff(_starts(side, cells), append=side).astype(np.int64)
 
 
 @lru_cache(maxsize=512)

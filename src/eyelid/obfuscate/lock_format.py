@@ -7,8 +7,9 @@ Numbers are big-endian. The key of the file and the key check are derived from t
 salt with HKDF-SHA256 (RFC 5869), so no two files share a key. Record ``i`` uses the nonce ``i`` and
 authenticates the header and its own first 12 bytes, so records cannot be altered, swapped, dropped, or taken
 from another file. The body of a record is one patch of one plane: plane number, bytes a sample (1 each), top,
-left, rows, columns (4 each), and the samples. The last record has the frame index 2**64 - 1 and holds the
-SHA-256 of the anonymised file; because its nonce counts the records before it, a shortened file is noticed.
+left, rows, columns (4 each), and the samples. The last record has the frame index 2**64 - 1 and holds two
+SHA-256 values: of the first 12 bytes of all records before it, and of the anonymised file. What is missing,
+moved or added is therefore noticed before anything is restored.
 Samples are not compressed: the size of a record then tells no more than the size of the black region does.
 """
 
@@ -56,6 +57,7 @@ class LockWriter:
         self._path = path
         self._cipher = AESGCM(cipher_key)
         self._header = _MAGIC + bytes([_VERSION]) + salt + check
+        self._heads = hashlib.sha256()
         self._records = 0
         self._frame = -1
         try:
@@ -86,7 +88,7 @@ class LockWriter:
 
     def finish(self, output: Path) -> None:
         """Bind the records to the finished anonymised file ``output`` and end the file."""
-        self._record(_END, _digest(output))
+        self._record(_END, self._heads.digest() + _digest(output))
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -101,6 +103,7 @@ class LockWriter:
     def _record(self, index: int, body: bytes) -> None:
         head = _RECORD.pack(index, len(body) + 16)
         self._put(head + self._cipher.encrypt(_nonce(self._records), body, self._header + head))
+        self._heads.update(head)
         self._records += 1
 
     def _put(self, data: bytes) -> None:
@@ -151,22 +154,28 @@ class LockReader:
             )
         self._cipher = AESGCM(cipher_key)
         self._records: dict[int, list[tuple[int, int]]] = {}
-        end = self._scan()
-        if not hmac.compare_digest(self._decrypt(*end), _digest(output)):
+        heads, end = self._scan()
+        body = self._decrypt(*end)
+        if not hmac.compare_digest(body[: len(heads)], heads):
+            raise self._damaged()
+        if not hmac.compare_digest(body[len(heads) :], _digest(output)):
             raise LockError(
                 f"{self._path} does not belong to {output}, or that file was changed; use both untouched"
             )
 
-    def _scan(self) -> tuple[int, int]:
-        """Note where each record begins; return number and offset of the last one."""
+    def _scan(self) -> tuple[bytes, tuple[int, int]]:
+        """Note where each record begins; return the digest of their heads, and the last one."""
+        heads = hashlib.sha256()
         size = os.fstat(self._file.fileno()).st_size
         offset, number = _HEADER_BYTES, 0
         while size - offset >= _RECORD.size:
             self._file.seek(offset)
-            index, length = _RECORD.unpack(self._file.read(_RECORD.size))
+            head = self._file.read(_RECORD.size)
+            index, length = _RECORD.unpack(head)
             following = offset + _RECORD.size + length
             if index == _END and following == size:
-                return number, offset
+                return heads.digest(), (number, offset)
+            heads.update(head)
             self._records.setdefault(index, []).append((number, offset))
             offset, number = following, number + 1
         raise self._damaged()

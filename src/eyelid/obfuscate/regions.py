@@ -112,8 +112,8 @@ def is_finite(detections: Detections) -> bool:
 def regions(detections: Detections, coverage: Coverage, width: int, height: int) -> list[Region]:
     """Return what to destroy in a frame of ``width`` by ``height`` pixels, for finite detections.
 
-    Any pixel that a grown outline touches is inside. Reversed corners are put in order; a box without area
-    covers the pixel it lies on; what lies wholly outside the frame gives nothing.
+    Any pixel that a grown outline touches is inside; a polygon counts as its convex hull. Corners in
+    reverse are put in order; a box without area covers the pixel it lies on; what lies outside gives nothing.
     """
     found: list[Region] = []
     boxes = detections.boxes.astype(np.float64)
@@ -161,6 +161,10 @@ _ellipse_cached = lru_cache(maxsize=256)(_ellipse)
 def _polygon(polygon: NDArray[np.float64], margin: float, width: int, height: int) -> Iterator[Region]:
     import cv2  # only polygons need it, and the command line must start fast
 
+    # The hull, because corners in the wrong order would leave holes.
+    # OpenCV has none for corners that all coincide.
+    hull: NDArray[np.float32] | None = cv2.convexHull(polygon.astype(np.float32))  # type: ignore[assignment]
+    polygon = polygon[:1] if hull is None else hull[:, 0].astype(np.float64)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     grow = margin * float((high - low).min())
     if max(np.abs(polygon).max(), grow) > _POLYGON_LIMIT / 2:
@@ -174,6 +178,6 @@ def _polygon(polygon: NDArray[np.float64], margin: float, width: int, height: in
         return
     corners = np.rint(polygon - (left + 0.5, top + 0.5)).astype(np.int32)
     drawn = np.zeros((bottom - top, right - left), np.uint8)
-    cv2.fillPoly(drawn, [corners], 1)
+    cv2.fillConvexPoly(drawn, corners, 1)
     cv2.polylines(drawn, [corners], isClosed=True, color=1, thickness=2 * reach + 1)
     yield Region(left, top, right, bottom, drawn.view(np.bool_))

@@ -13,6 +13,8 @@ from eyelid.obfuscate.pixelate import Pixelate
 from eyelid.obfuscate.regions import Coverage
 from eyelid.obfuscate.solid import Solid
 
+__all__ = ["NAMES", "Blur", "Lock", "Method", "Pixelate", "Solid", "build", "parse"]
+
 if TYPE_CHECKING:
     from pathlib import Path
 

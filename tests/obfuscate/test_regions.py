@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from eyelid.obfuscate.regions import Coverage, Region, is_finite, regions
+from eyelid.types import Detections, Plane, Shape, Target
+from tests.obfuscate.frames import boxes, detections, sizes, targets
+
+BOX = Coverage(shape=Shape.BOX)
+
+
+def pixels(found: list[Region], width: int, height: int) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    covered = np.zeros((height, width), np.bool_)
+    for region in found:
+        assert 0 <= region.x0 < region.x1 <= width
+        assert 0 <= region.y0 < region.y1 <= height
+        covered[region.y0 : region.y1, region.x0 : region.x1] |= True if region.mask is None else region.mask
+    return covered
+
+
+@given(boxes, sizes, targets, st.none() | st.floats(0, 4))
+def test_a_box_covers_every_pixel_it_touches_and_no_other(
+    box: tuple[float, float, float, float], size: tuple[int, int], target: Target, margin: float | None
+) -> None:
+    coverage = Coverage(shape=Shape.BOX, margin=margin)
+    covered = pixels(regions(detections(box, target=target), coverage, *size), *size)
+    x0, x1 = sorted((box[0], box[2]))
+    y0, y1 = sorted((box[1], box[3]))
+    grow_x, grow_y = (side * coverage.margin_for(target) for side in (x1 - x0, y1 - y0))
+    for x in range(size[0]):
+        for y in range(size[1]):
+            touched = x + 1 > x0 - grow_x and x < x1 + grow_x and y + 1 > y0 - grow_y and y < y1 + grow_y
+            reached = (
+                x + 2 > x0 - grow_x and x - 1 < x1 + grow_x and y + 2 > y0 - grow_y and y - 1 < y1 + grow_y
+            )
+            assert covered[y, x] or not touched
+            assert reached or not covered[y, x]
+
+
+@given(boxes, sizes)
+def test_by_default_the_ellipse_of_a_face_holds_the_whole_detected_box(
+    box: tuple[float, float, float, float], size: tuple[int, int]
+) -> None:
+    ellipse = pixels(regions(detections(box), Coverage(), *size), *size)
+    rectangle = pixels(regions(detections(box), Coverage(shape=Shape.BOX, margin=0), *size), *size)
+    assert not (rectangle & ~ellipse).any()
+
+
+def test_an_ellipse_leaves_the_corners_of_its_grown_box() -> None:
+    covered = pixels(regions(detections((20, 20, 60, 70)), Coverage(margin=0.5), 100, 100), 100, 100)
+    assert covered[45, 40]
+    assert not covered[0, 0]
+    assert abs(covered.sum() / (80 * 100) - math.pi / 4) < 0.03
+
+
+@pytest.mark.parametrize("target", Target)
+def test_faces_are_ellipses_and_all_else_are_boxes(target: Target) -> None:
+    (region,) = regions(detections((20, 20, 60, 70), target=target), Coverage(), 100, 100)
+    assert (region.mask is not None) == (target is Target.FACE)
+
+
+def test_an_ellipse_cut_by_the_frame_is_the_rest_of_the_whole_one() -> None:
+    whole = pixels(regions(detections((30, 20, 70, 80)), Coverage(), 100, 100), 100, 100)
+    cut = pixels(regions(detections((-20, -30, 20, 30)), Coverage(), 50, 50), 50, 50)
+    assert np.array_equal(cut, whole[50:100, 50:100])
+
+
+@pytest.mark.parametrize(
+    ("box", "count"),
+    [
+        ((5, 5, 5, 5), 1),
+        ((5.5, 5.5, 5.5, 5.5), 1),
+        ((9, 9, 3, 3), 36),
+        ((-1e38, -1e38, 1e38, 1e38), 400),
+        ((-50, -50, -40, -40), 0),
+        ((20, 0, 30, 20), 0),
+        ((19.999, 0, 30, 20), 20),
+    ],
+)
+def test_odd_boxes(box: tuple[float, float, float, float], count: int) -> None:
+    coverage = Coverage(shape=Shape.BOX, margin=0)
+    assert pixels(regions(detections(box), coverage, 20, 20), 20, 20).sum() == count
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(-20, 60, width=32), st.floats(-20, 60, width=32)), min_size=3, max_size=8),
+    st.sampled_from([0.0, 0.1, 0.5]),
+)
+def test_a_polygon_covers_all_it_touches_grown_by_the_margin(
+    corners: list[tuple[float, float]], margin: float
+) -> None:
+    polygon = np.array(corners, np.float32)
+    found = detections((0, 0, 1, 1), target=Target.TEXT, polygon=polygon)
+    covered = pixels(regions(found, Coverage(margin=margin), 40, 40), 40, 40)
+    grow = margin * float(np.ptp(polygon, axis=0).min())
+    hull = cv2.convexHull(polygon + np.float32(0))  # minus zero confuses OpenCV
+    for y in range(40):
+        for x in range(40):
+            nearest = cv2.pointPolygonTest(hull, (x + 0.5, y + 0.5), measureDist=True)
+            assert covered[y, x] or nearest < -grow - 0.7, (x, y)
+            assert nearest > -grow - 7 or not covered[y, x], (x, y)
+
+
+def test_a_polygon_too_large_to_draw_becomes_its_box() -> None:
+    polygon = np.array([(-1e9, -1e9), (1e9, -1e9), (1e9, 1e9)], np.float32)
+    found = detections((0, 0, 1, 1), polygon=polygon)
+    assert pixels(regions(found, Coverage(), 10, 10), 10, 10).all()
+
+
+def test_a_polygon_with_two_corners_falls_back_to_the_box() -> None:
+    found = detections((2, 2, 6, 6), target=Target.PLATE, polygon=np.zeros((2, 2), np.float32))
+    assert pixels(regions(found, Coverage(margin=0), 10, 10), 10, 10).sum() == 16
+
+
+@given(boxes, sizes, st.sampled_from([(1, 1), (2, 1), (2, 2), (4, 1), (3, 2), (4, 4)]))
+def test_a_chroma_sample_is_covered_when_any_of_its_pixels_is(
+    box: tuple[float, float, float, float], size: tuple[int, int], step: tuple[int, int]
+) -> None:
+    (width, height), (sx, sy) = size, step
+    samples = np.zeros((-(-height // sy), -(-width // sx)), np.uint8)
+    plane = Plane("Cb", samples, 128, 255, sx, sy)
+    found = regions(detections(box), Coverage(), width, height)
+    for region in found:
+        patch = region.patch(plane)
+        samples[patch.rows, patch.columns] |= True if patch.mask is None else patch.mask
+    expected = np.zeros_like(samples)
+    for y, x in np.argwhere(pixels(found, width, height)):
+        expected[y // sy, x // sx] = 1
+    assert np.array_equal(samples, expected)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_boxes_and_polygons_that_are_not_finite_are_noticed(bad: float) -> None:
+    assert not is_finite(detections((0, 0, bad, 4)))
+    assert not is_finite(detections((0, 0, 4, 4), polygon=np.array([(0, 0), (1, bad), (1, 1)], np.float32)))
+    assert is_finite(detections((0, 0, 4, 4)))
+    assert is_finite(Detections.none())
+
+
+@pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf, 5.0])
+def test_a_margin_that_makes_no_sense_is_refused(margin: float) -> None:
+    with pytest.raises(ValidationError):
+        Coverage(margin=margin)
