@@ -45,6 +45,7 @@ _PLUGINS: dict[MediaFormat, type[ImageFile.ImageFile]] = {
     MediaFormat.TIFF: TiffImagePlugin.TiffImageFile,
     MediaFormat.GIF: GifImagePlugin.GifImageFile,
 }
+_ALWAYS_ALPHA = {MediaFormat.GIF, MediaFormat.WEBP}  # whose writers drop alpha where all is opaque
 _DNG_VERSION, _SUB_IFDS, _SUBFILE_TYPE = 50706, 330, 254
 _REDUCED_OR_MASK = 0b101
 _BITS_PER_SAMPLE = 258
@@ -137,7 +138,7 @@ class StillReader:
         if not encoding.lossless:
             changes.append(f"WebP is encoded again with loss, at quality {WEBP_QUALITY}")
         if animated:
-            changes.append("every frame of the animation is written whole")
+            changes.append("every frame of the animation is written whole, in PNG and WebP with alpha")
         return StillInfo(
             path=self._path,
             format=self._format.value,
@@ -187,7 +188,7 @@ class StillReader:
             pixels = decode_native(self._path, self.info.encoding.jpeg, self._orientation)
         elif deep:
             pixels = decode_deep(self._path, number, *image.size)
-        elif self._format is MediaFormat.GIF:
+        elif self._format in _ALWAYS_ALPHA or self.info.encoding.animated:
             pixels = from_pillow(image.convert("RGBA"))
         else:
             pixels = from_pillow(image)
@@ -195,7 +196,7 @@ class StillReader:
             pixels = orient(pixels, self._orientation)
         duration = image.info.get("duration")
         return pixels, PageEncoding(
-            mode=_stored_mode(image, pixels, deep=deep),
+            mode=_stored_mode(image, pixels, deep=deep, animated=self.info.encoding.animated),
             icc_profile=image.info.get("icc_profile") or None,
             duration=Fraction(duration).limit_denominator(1000) / 1000 if duration else None,
             compression=compression if compression in TIFF_COMPRESSIONS else "tiff_adobe_deflate",
@@ -245,9 +246,11 @@ def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
     return image.size
 
 
-def _stored_mode(image: ImageFile.ImageFile, pixels: Pixels, *, deep: bool) -> str:
+def _stored_mode(image: ImageFile.ImageFile, pixels: Pixels, *, deep: bool, animated: bool) -> str:
     if deep:
         return pixels.mode + ";16"
+    if animated:
+        return "P" if image.format == "GIF" else "RGBA"
     if image.mode in {"1", "P"} and not (image.format == "TIFF" and pixels.mode in {"LA", "RGBA"}):
         return image.mode
     return "P" if image.format == "GIF" else pixels.mode
@@ -272,7 +275,8 @@ def _changes(image: ImageFile.ImageFile) -> list[str]:
         changes.append(f"{image.mode} becomes RGB")
     if isinstance(image, JpegImagePlugin.JpegImageFile) and not has_known_sampling(image):
         changes.append("chroma subsampling becomes 4:4:4")
-    if image.format == "TIFF" and image.info.get("compression") not in TIFF_COMPRESSIONS:
+    kept = {"tiff_adobe_deflate"} if is_deep(image) else TIFF_COMPRESSIONS
+    if image.format == "TIFF" and image.info.get("compression") not in kept:
         changes.append("the compression becomes Deflate")
     return changes
 

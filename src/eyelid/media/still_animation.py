@@ -59,12 +59,10 @@ class Gif(Animation):
             self._stream.write(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", self._loop, 0))
 
     def _write(self, image: Image.Image, duration: Fraction) -> None:
-        milliseconds = round(duration * 1000)
-        clear = 2
-        blocks = GifImagePlugin.getdata(
-            image, duration=milliseconds, disposal=clear, include_color_table=True
-        )
-        for block in blocks:
+        options = {"duration": round(duration * 1000), "disposal": 2 if self._frames > 1 else 0}
+        if "transparency" in image.info:
+            options["transparency"] = image.info["transparency"]
+        for block in GifImagePlugin.getdata(image, (0, 0), include_color_table=True, **options):
             self._stream.write(block)
 
     def finish(self) -> None:

@@ -147,7 +147,7 @@ def with_exact_palette(planes: Sequence[Plane]) -> Image.Image | None:
     image = Image.fromarray(index.reshape(packed.shape).astype(np.uint8))
     table = colours.astype(">u4").view(np.uint8).reshape(-1, 4)
     image.putpalette(np.ascontiguousarray(table[:, :3] if len(planes) == 4 else table[:, 1:]).tobytes())
-    if len(planes) == 4 and (table[:, 3] < 255).any():
+    if len(planes) == 4:
         image.info["transparency"] = table[:, 3].tobytes()
     return image
 

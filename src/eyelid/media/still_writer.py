@@ -112,7 +112,7 @@ class StillWriter:
 
     def _write_png(self, planes: tuple[Plane, ...], page: PageEncoding) -> None:
         if self._like.encoding.animated:
-            self._animate(Apng, to_pillow(planes, page.mode).convert("RGBA"), page)
+            self._animate(Apng, to_pillow(planes, page.mode), page)
         elif page.mode in {"RGB;16", "RGBA;16"}:
             still_deep.write_png(self._stream, planes, page.icc_profile)
         else:
@@ -120,7 +120,8 @@ class StillWriter:
             image.save(self._stream, "PNG", icc_profile=page.icc_profile)
 
     def _write_webp(self, planes: tuple[Plane, ...], page: PageEncoding) -> None:
-        image = to_pillow(planes, page.mode)
+        opaque = len(planes) == 4 and bool((planes[3].samples == planes[3].peak).all())
+        image = to_pillow(planes[:3] if opaque and not self._like.encoding.animated else planes, page.mode)
         quality = None if self._like.encoding.lossless else WEBP_QUALITY
         if self._like.encoding.animated:
             animation = self._animation or Webp(
@@ -136,7 +137,7 @@ class StillWriter:
         if image.mode != "P":
             image = _quantise(image)
         table = image.info.pop("transparency", b"")
-        if table:
+        if 0 in table:
             image.info["transparency"] = table.index(0)
         self._animate(Gif, image, page)
 
