@@ -63,8 +63,8 @@ def tone(start: int, length: int) -> av.AudioFrame:
 def draw_scene(street: Picture, car: Picture, head: Picture, done: float, index: int) -> Picture:
     """Draw one frame; ``done`` runs from 0 to 1 over the clip."""
     scene = street.copy()
-    paste(scene, car, round(420 - 400 * done), 205)
     draw_person(scene, head, round(60 + 430 * done), 92 + round(3 * np.sin(index * 0.9)), index)
+    paste(scene, car, round(420 - 400 * done), 205)
     return cv2.GaussianBlur(scene, (0, 0), 0.6).astype(np.uint8)
 
 

@@ -178,7 +178,7 @@ class CoveredFrames(Record):
 class Frames(Record):
     """The frames (or pages) of the output.
 
-    ``held`` counts frames in which a region is covered that no detector saw in that frame.
+    ``held`` counts frames with a covered region that no detector saw there: it missed it, or did not run.
     """
 
     total: PositiveInt

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 
     from eyelid.evidence.model import Kept
 
-ABSENT_TARGETS: Final = {
+WORDS: Final = {
     Target.FACE: "faces",
-    Target.PERSON: "bodies, clothing and gait",
+    Target.PERSON: "whole bodies",
     Target.PLATE: "licence plates",
-    Target.TEXT: "readable text",
+    Target.TEXT: "text",
     Target.SCREEN: "screens",
     Target.VEHICLE: "vehicles",
 }
-ALWAYS: Final = ("what a detector overlooked", "the scene: place, time and company")
+PARTS: Final = {Target.PERSON: Target.FACE, Target.VEHICLE: Target.PLATE}
+"""What is hidden together with a larger target."""
 
 
 def with_scope(
@@ -27,15 +28,15 @@ def with_scope(
 ) -> Guarantee:
     """Return the guarantee of a method with what the run leaves open added to ``not_covered``.
 
-    A hidden person hides the face too. ``audio``: the output holds sound. ``kept``: who stays visible.
+    ``audio``: the output holds sound. ``kept``: who stays visible.
     """
-    hidden = set(targets) | ({Target.FACE} if Target.PERSON in targets else set())
-    hidden |= {Target.PLATE} if Target.VEHICLE in targets else set()
+    hidden = {*targets, *(PARTS[target] for target in targets if target in PARTS)}
+    absent = [words for target, words in WORDS.items() if target not in hidden]
     limits = [*guarantee.not_covered]
     if kept:
         limits.append("people kept visible on request")
     if audio:
         limits.append("voices and other sound")
-    limits += [words for target, words in ABSENT_TARGETS.items() if target not in hidden]
-    limits += ALWAYS
-    return guarantee.model_copy(update={"not_covered": tuple(dict.fromkeys(limits))})
+    if absent:
+        limits.append(f"what was not asked for: {', '.join(absent)}")
+    return guarantee.model_copy(update={"not_covered": tuple(limits)})

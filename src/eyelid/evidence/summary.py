@@ -58,7 +58,7 @@ def _frames(evidence: Evidence) -> list[str]:
     unit = ("page", "pages") if evidence.media.kind == "still" else ("frame", "frames")
     parts = []
     if evidence.media.kind == "video" or frames.total > 1:
-        parts.append(f"{_number(frames.total, *unit)}, {frames.held} held where the detector saw nothing")
+        parts.append(f"{_number(frames.total, *unit)}, {frames.held:,} held from their neighbours")
     if frames.covered:
         reasons = sorted({run.reason.value for run in frames.covered})
         parts.append(f"{_number(frames.covered_count, *unit)} covered whole ({_list(reasons)})")
