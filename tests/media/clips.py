@@ -11,6 +11,9 @@ import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from eyelid.media.video import VideoEncoding, VideoReader, VideoWriter
+from eyelid.types import _SEAL, SafeFrame
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CANARY = "CANARY-7431-canary"
-VARIABLE = (0, 512, 600, 2000, 2100, 2113, 9000, 9700, 12800, 13313, 13825, 20000, 20001, 25600)
+VARIABLE = (0, 512, 600, 2000, 2100, 2113, 9000, 9700, 12800, 13313, 13825, 20000, 20020, 25600)
 """Times of a variable frame rate, in ticks of 1/12800 s."""
 
 
@@ -49,7 +52,8 @@ class Clip:
 
     def write(self, path: Path) -> Path:
         """Make the clip at a path whose suffix names the container."""
-        with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as container:
+        options = {"movflags": "use_metadata_tags"} if path.suffix == ".mov" else {}
+        with av.open(str(path), "w", container_options=options) as container:
             stream = self._add_video(container)
             sounds = [self._add_audio(container, name) for name in self.languages] if self.audio else []
             extras = self._add_secrets(container, path.suffix, stream) if self.secrets else []
@@ -185,6 +189,15 @@ def with_messages(source: Path, target: Path) -> Path:
                 held.time_base, held.is_keyframe, held.stream = packet.time_base, packet.is_keyframe, stream
                 written.mux(held)
     return target
+
+
+def copy(source: Path, target: Path, encoding: VideoEncoding | None = None) -> VideoWriter:
+    """Send every frame of a clip through reader and writer unchanged."""
+    with VideoReader(source) as reader:
+        with VideoWriter(target, reader, encoding or VideoEncoding()) as writer:
+            for frame in reader:
+                writer.write(SafeFrame(frame, _SEAL))
+        return writer
 
 
 def times(path: Path) -> list[Fraction]:

@@ -85,11 +85,13 @@ class VideoInfo:
     changes: tuple[str, ...]
 
 
-def describe(path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame) -> VideoInfo:
-    """Describe an open file whose first decoded frame is at hand."""
+def describe(
+    path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame, count: int | None
+) -> VideoInfo:
+    """Describe an open file whose first decoded frame is at hand, and the number of all if it is known."""
     rate = stream.guessed_rate or stream.average_rate
     duration = _duration(container, stream)
-    count = stream.frames or (round(duration * rate) if duration and rate else None)
+    count = count or stream.frames or (round(duration * rate) if duration and rate else None)
     kind = layout(first.format.name)
     return VideoInfo(
         path=path,

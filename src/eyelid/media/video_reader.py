@@ -10,7 +10,7 @@ from av.error import InvalidDataError
 from eyelid.errors import InputError, UnsupportedError
 from eyelid.media import video_pixels
 from eyelid.media.video_info import describe, orientation, side_data
-from eyelid.media.video_source import REPAIR, check_table, opened, picture_stream
+from eyelid.media.video_source import REPAIR, opened, picture_stream, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
     import av
     from av.container import InputContainer
-    from av.stream import Stream
     from av.video.stream import VideoStream
 
     from eyelid.types import RawFrame
 
 _DECODER_THREADS: Final = 2
 _ONE_FRAME_A_PACKET: Final = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "ffv1"})
-_SLACK: Final = Fraction(1, 2)  # seconds by which honest files miss the duration that they declare
 _LARGEST_STEP_BACK: Final = Fraction(1)  # seconds
 
 
@@ -41,13 +39,13 @@ class VideoReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        count = scan(path)
         with opened(path) as container:
             stream = picture_stream(path, container)
-            check_table(path, container)
             first = next((frame for _, frame in self._decode(container, stream)), None)
             if first is None:
                 raise InputError(f"{path} holds no frame that can be decoded; {REPAIR}")
-            self.info = describe(path, container, stream, first)
+            self.info = describe(path, container, stream, first, count)
             self._orientation = orientation(first) or video_pixels.Orientation()
             self.side_data = side_data(first)
             self.field_order = stream.codec_context.field_order
@@ -113,25 +111,28 @@ class VideoReader:
         stream.thread_count = _DECODER_THREADS
         clock = _Clock(self.path, container, stream)
         shape: tuple[int, int, str] | None = None
-        packets = frames = 0
-        last_end = Fraction(0)
-        for packet in container.demux(*container.streams.audio, stream):
-            moment = packet.pts if packet.pts is not None else packet.dts
-            if packet.size and moment is not None:
-                last_end = max(last_end, (moment + (packet.duration or 0)) * packet.time_base)
-            if packet.stream.index != stream.index:
-                continue
+        frames = samples = promised = 0
+        entry: int | None = None  # the time of the first key frame; what is shown before it cannot be decoded
+        for packet in container.demux(stream):
             clock.see(packet)
             if packet.is_corrupt:
                 raise self._damaged(clock)
+            if packet.size:
+                samples += 1
+                if entry is None and packet.is_keyframe:
+                    entry = packet.pts or 0
+                if (
+                    entry is not None
+                    and not packet.is_discard
+                    and (packet.pts is None or packet.pts >= entry)
+                ):
+                    promised += 1
             try:
                 decoded = stream.decode(packet)
             except InvalidDataError as error:
                 if not frames and not packet.is_keyframe:
                     continue  # the file begins amid a group of pictures that no decoder can show
                 raise self._damaged(clock) from error
-            if packet.size and not packet.is_discard and (packets or packet.is_keyframe):
-                packets += 1
             for frame in decoded:
                 if frame.is_corrupt:
                     raise self._damaged(clock)
@@ -143,19 +144,10 @@ class VideoReader:
                 shape = (frame.width, frame.height, frame.format.name)
                 frames += 1
                 yield clock.set(frame), frame
-        if whole:
-            self._check_whole(container, stream, clock, packets - frames, last_end)
-
-    def _check_whole(
-        self, container: InputContainer, stream: VideoStream, clock: _Clock, missing: int, end: Fraction
-    ) -> None:
-        codec = stream.codec_context.codec.canonical_name
-        if missing > 0 and codec in _ONE_FRAME_A_PACKET:
+        undecoded = stream.codec_context.codec.canonical_name in _ONE_FRAME_A_PACKET and frames < promised
+        unread = "mp4" in container.format.name and samples < len(stream.index_entries)
+        if whole and (undecoded or unread):
             raise self._damaged(clock)
-        if container.duration and end:
-            start = Fraction(container.start_time or 0, 1_000_000)
-            if end - start < Fraction(container.duration, 1_000_000) - _SLACK:
-                raise self._damaged(clock)
 
     def _damaged(self, clock: _Clock) -> InputError:
         return InputError(f"{self.path} is truncated or damaged after {clock.seconds}; {REPAIR}")
@@ -178,7 +170,7 @@ class _Clock:
         """The time of the last frame, for people."""
         return f"{float((self._last or 0) * self._unit):.2f} s"
 
-    def see(self, packet: av.Packet[Stream]) -> None:
+    def see(self, packet: av.Packet[VideoStream]) -> None:
         """Note the first packet, from which frames in decode order are counted."""
         if self._first_packet is None:
             self._first_packet = packet.dts

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import av
 from av.stream import Discard
 
-from eyelid.errors import OutputError
-from eyelid.media.video_source import opened
+from eyelid.errors import InputError, OutputError
+from eyelid.media.video_source import REPAIR, opened
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class SoundCopy:
     """All audio streams of ``source``, opened a second time so that memory stays constant."""
 
-    def __init__(self, source: Path, output: OutputContainer, suffix: str) -> None:
+    def __init__(self, source: Path, output: OutputContainer, suffix: str, *, from_zero: bool) -> None:
+        self._source = source
         self._output = output
         self._open = ExitStack()
         container = self._open.enter_context(opened(source))
@@ -33,7 +35,12 @@ class SoundCopy:
                 stream.discard = Discard.all
         self._targets = {stream.index: self._target(stream, suffix) for stream in sounds}
         self._packets = (packet for packet in container.demux(*sounds) if packet.size)
-        self._next = next(self._packets, None)
+        self._next = self._read()
+        self.left_out = 0
+        """Packets before time 0, left out where the output would shift everything to hold them."""
+        while from_zero and self._next is not None and _time(self._next) < 0:
+            self.left_out += 1
+            self._next = self._read()
 
     @property
     def rates(self) -> tuple[int, ...]:
@@ -46,11 +53,19 @@ class SoundCopy:
             packet = self._next
             packet.stream = self._targets[packet.stream.index]
             self._output.mux_one(packet)
-            self._next = next(self._packets, None)
+            self._next = self._read()
 
     def close(self) -> None:
         """Close the source."""
         self._open.close()
+
+    def _read(self) -> Packet[Stream] | None:
+        try:
+            return next(self._packets, None)
+        except av.FFmpegError as error:
+            raise InputError(
+                f"the sound of {self._source} is damaged; {REPAIR}, or give --audio drop"
+            ) from error
 
     def _target(self, stream: AudioStream, suffix: str) -> AudioStream:
         try:

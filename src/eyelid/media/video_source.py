@@ -9,6 +9,7 @@ import av
 from av.stream import Discard, Disposition
 
 from eyelid.errors import InputError, UnsupportedError
+from eyelid.media.video_size import declared_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +31,17 @@ def opened(path: Path) -> Iterator[InputContainer]:
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file; check the path")
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise InputError(f"{path} is empty; copy it again from its origin")
+    try:
+        if declared_size(path) > size:
+            raise InputError(f"{path} is truncated: it ends before the length that it declares; {REPAIR}")
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read; change its permissions") from error
     try:
         with av.open(f"file:{path}", container_options=_OPTIONS, metadata_errors="replace") as container:
             yield container
-    except PermissionError as error:
-        raise InputError(f"{path} may not be read; change its permissions") from error
     except (av.FFmpegError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged or not a video that eyelid reads; {REPAIR}") from error
 
@@ -52,16 +57,27 @@ def picture_stream(path: Path, container: InputContainer) -> VideoStream:
     if not stream.codec_context.width:
         raise InputError(f"{path} holds no readable video stream; {REPAIR}")
     for other in container.streams:
-        if other.index != stream.index and other.type != "audio":
+        if other.index != stream.index:
             other.discard = Discard.all
     return stream
 
 
-def check_table(path: Path, container: InputContainer) -> None:
-    """Raise InputError where the container lists samples that lie beyond the end of the file."""
-    if "mp4" not in container.format.name:
-        return  # others list no samples in advance
-    end = path.stat().st_size
-    for stream in (*container.streams.video, *container.streams.audio):
-        if any(entry.pos + entry.size > end for entry in stream.index_entries):
-            raise InputError(f"{path} is truncated: its table lists more than the file holds; {REPAIR}")
+def scan(path: Path) -> int | None:
+    """Return how many frames a Matroska or WebM file holds, by walking over its packets; None for others.
+
+    Their demuxer skips what it cannot read, and only its log tells. Raises InputError where it did.
+    """
+    with opened(path) as container:
+        if "matroska" not in container.format.name:
+            return None
+        stream = picture_stream(path, container)
+        level = av.logging.get_level()
+        av.logging.set_level(av.logging.ERROR)
+        try:
+            with av.logging.Capture() as messages:
+                count = sum(1 for packet in container.demux(stream) if packet.size)
+        finally:
+            av.logging.set_level(level)
+    if any("matroska" in name for _, name, _ in messages):
+        raise InputError(f"{path} is damaged inside: parts of it cannot be read; {REPAIR}")
+    return count

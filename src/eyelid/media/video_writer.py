@@ -121,7 +121,12 @@ class VideoWriter:
         self._container.flags |= _BITEXACT
         self._stream = self._add_picture(form, reader)
         if encoding.audio is AudioMode.KEEP and reader.info.audio:
-            self._sound = SoundCopy(reader.path, self._container, self._path.suffix)
+            foreign = form in ("matroska", "webm", "avi") and form not in reader.info.container
+            self._sound = SoundCopy(reader.path, self._container, self._path.suffix, from_zero=foreign)
+            if self._sound.left_out:
+                self._changes.append(
+                    f"the sound's lead-in before 0 s was left out, which {self._path.suffix} lacks"
+                )
         if form in ("mp4", "mov"):
             self._container.container_options["movie_timescale"] = str(self._movie_clock())
         with self._reported(starting=True):
