@@ -74,7 +74,7 @@ def test_nothing_changed_means_nothing_lost(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", STILLS)
 def test_black_is_black(name: str, tmp_path: Path) -> None:
-    """What is set to each plane's black is opaque black for an independent reader, and its neighbours stay."""
+    """What is set to each plane's black is opaque black for an independent reader, the rest stays."""
     source, output = write_sample(name, tmp_path), tmp_path / f"out-{name}"
     info, frames = read(source)
     with StillWriter(output, info) as writer:

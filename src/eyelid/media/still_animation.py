@@ -154,7 +154,8 @@ class Webp(Animation):
 
 def save_webp(image: Image.Image, stream: IO[bytes], quality: int | None, icc_profile: bytes | None) -> None:
     """Encode one WebP picture, with loss at a quality of 0 to 100, or without loss when it is None."""
-    image.save(stream, "WEBP", lossless=quality is None, quality=quality or 75, icc_profile=icc_profile)
+    options = {"lossless": quality is None, "quality": quality or 75, "exact": True}  # what is black stays so
+    image.save(stream, "WEBP", icc_profile=icc_profile, **options)
 
 
 def _riff(kind: bytes, content: bytes) -> bytes:
