@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Grey: TypeAlias = NDArray[np.float32]
 
 WIDTH, HEIGHT = 64, 36
-REACH_X, REACH_Y = 12, 6
+REACH_X, REACH_Y = 8, 4
 """The camera may move by this many thumbnail pixels between frames without its picture being a new one."""
 
 MEMORY = 4
@@ -27,6 +27,9 @@ PLAIN = 4.0
 RECOLOURED = 0.12
 """The least share of samples that change their level in a cut; motion within a scene and noise move fewer."""
 
+DARKER, FEW = 8.0, 0.03
+"""In a flash less than this share of pixels gets darker by more than this many grey levels."""
+
 RESTRUCTURED, TIMES = 0.45, 2.0
 """The least mismatch of structure in a cut, and how many times the usual mismatch of the frames before it."""
 
@@ -36,9 +39,9 @@ class CutDetector:
 
     A frame is a cut where it differs from each of the last few in two ways at once: the histogram moved
     (half the L1 distance), and the structure does not match (1 - normalised cross-correlation of the pixels,
-    best over shifts of the camera) by a threshold that rises with the usual mismatch. A flash keeps the
-    structure, a pan is undone by the shift, motion within a scene keeps the histogram. Dissolves are not cuts: tracks
-    run through them. In doubt there is no cut, because a track that runs on covers more.
+    best over shifts of the camera) by a threshold that rises with the usual mismatch. A flash darkens
+    nothing, a pan is undone by the shift, motion within a scene keeps the histogram. Dissolves are not cuts:
+    tracks run through them. In doubt there is no cut, because a track that runs on covers more.
     """
 
     def __init__(self) -> None:
@@ -66,6 +69,8 @@ class CutDetector:
 
 
 def _mismatch(new: Grey, old: Grey) -> float:
+    if float((new < old - DARKER).mean()) < FEW:
+        return 0.0  # brighter all over: light was added, not another picture
     centre = new[REACH_Y:-REACH_Y, REACH_X:-REACH_X]
     return 1 - float(cv2.matchTemplate(old, centre, cv2.TM_CCOEFF_NORMED).max())
 

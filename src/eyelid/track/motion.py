@@ -83,18 +83,8 @@ def beyond(states: Array, speeds: Array, away: Array, rates: Array, limit: float
 
 
 def touches_border(boxes: Array, width: int, height: int) -> NDArray[np.bool_]:
-    """Return whether each box touches the left, top, right, bottom border of the picture: bool (n, 4)."""
+    """Return whether each box touches a border of the picture: bool (n,)."""
     size = np.array([width, height], np.float64)
     slack = np.maximum(2.0, 0.01 * size)
-    return np.concatenate([boxes[:, :2] <= slack, boxes[:, 2:] >= size - slack], axis=1)
-
-
-def time_to_leave(boxes: Array, speeds: Array, width: int, height: int) -> Array:
-    """Return in how many seconds (n,) each box has left through a border that it touches; else infinity."""
-    size = np.array([width, height], np.float64)
-    outward = np.concatenate([-speeds[:, :2], speeds[:, :2]], axis=1)
-    inside = np.concatenate([boxes[:, 2:], size - boxes[:, :2]], axis=1)
-    leaving = touches_border(boxes, width, height) & (outward > 0)
-    times = np.where(leaving, inside / np.where(outward > 0, outward, 1.0), np.inf)
-    shortest: Array = np.maximum(times, 0).min(axis=1)
-    return shortest
+    touching: NDArray[np.bool_] = np.any((boxes[:, :2] <= slack) | (boxes[:, 2:] >= size - slack), axis=1)
+    return touching

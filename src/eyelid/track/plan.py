@@ -141,11 +141,9 @@ class Planner:
         states, speeds = np.array([s.state for _, s, _, _ in ends]), np.array([v for _, _, v, _ in ends])
         away = np.abs(moment.time - np.array([sight.time for _, sight, _, _ in ends]))
         seen_boxes = motion.to_boxes(states)
-        leave = motion.time_to_leave(seen_boxes, speeds, self._width, self._height)
-        hold = np.minimum(np.maximum(leave, settings.border_hold_s), settings.hold_s)
         rates = settings.growth_per_s * np.array([UNKNOWN if t.alone else 1.0 for t, *_ in ends])
         boxes = motion.beyond(states, speeds, away, rates, settings.growth_limit)
-        outer = np.any(motion.touches_border(seen_boxes, self._width, self._height), axis=1).tolist()
+        outer = motion.touches_border(seen_boxes, self._width, self._height).tolist()
         entries: list[_Entry] = []
         lost = False
         for i, (track, sight, _, after) in enumerate(ends):
@@ -155,7 +153,7 @@ class Planner:
             else:
                 missed = 0 <= moment.looked_after < sight.index
                 undecided = sight.time - moment.since < settings.gap_s
-            if missed and not undecided and away[i] > hold[i]:
+            if missed and not undecided and away[i] > settings.hold_s:
                 continue
             entries.append(_Entry(track, boxes[i], sight.score, None, False))
             lost = lost or (after and missed and not outer[i])

@@ -21,7 +21,7 @@ class TrackSettings(BaseModel):
     ``look_ahead_s`` and ``look_ahead_frames`` bound how late a plan comes (whichever is reached first), and
     with it the number of frames in memory. ``gap_s``: the longest time without detection that still counts
     as one track and is filled. ``hold_s``: how long a track is covered before its first and after its last
-    detection; ``border_hold_s`` the same for a track that leaves through the border of the picture.
+    detection.
     ``growth_per_s``: by how many box sides each edge moves outwards for every second away from the nearest
     detection, at most ``growth_limit`` box sides. Raises pydantic's ``ValidationError`` where values
     contradict each other.
@@ -33,7 +33,6 @@ class TrackSettings(BaseModel):
     look_ahead_frames: int = Field(60, ge=0, le=3000)
     gap_s: float = Field(1.5, ge=0, le=60)
     hold_s: float = Field(0.5, ge=0, le=30)
-    border_hold_s: float = Field(0.2, ge=0, le=30)
     growth_per_s: float = Field(1.0, ge=0, le=10)
     growth_limit: float = Field(0.5, ge=0, le=10)
     on_lost: OnLost = OnLost.HOLD
