@@ -49,7 +49,9 @@ SUBJECTS, GALLERY, PROBES, TRAINING = 40, 1, (3, 5, 7, 9), (1, 2, 4, 6, 8)
 BGR: Final[tuple[Literal["B", "G", "R"], ...]] = ("B", "G", "R")
 NUMBERS = tuple(range(1, 11))
 FACE = (12, 18, 80, 104)  # x0 y0 x1 y1 in the 92 x 112 pictures, which are roughly aligned
-DEFACE_MOSAIC = "deface mosaic 20 px"  # that peer's default: squares of 20 pixels, whatever the face's size
+# That peer's default, squares of 20 pixels whatever the size of the face: on the pictures as they are, 92
+# pixels wide, and as on pictures four times as large.
+DEFACE_MOSAIC = {"deface mosaic, 92 px": 20, "deface mosaic, 368 px": 5}
 DEFAULTS = ("solid", "pixelate", "blur")
 METHODS = (
     "clear",
@@ -61,7 +63,7 @@ METHODS = (
     "pixelate:8,levels=256",
     "blur:4,levels=256",
     "blur:8,levels=256",
-    DEFACE_MOSAIC,
+    *DEFACE_MOSAIC,
 )
 
 
@@ -104,10 +106,10 @@ def cover(picture: Picture, method: str, view: View) -> Picture:
     shown: Picture = np.repeat(picture[..., None], 3, axis=2)
     height, width = picture.shape
     x0, y0, x1, y1 = (0, 0, width, height) if view == "crop" else FACE
-    if method == DEFACE_MOSAIC:
-        for y in range(y0, y1, 20):
-            for x in range(x0, x1, 20):
-                shown[y : min(y + 20, y1), x : min(x + 20, x1)] = shown[y, x]
+    if side := DEFACE_MOSAIC.get(method):
+        for y in range(y0, y1, side):
+            for x in range(x0, x1, side):
+                shown[y : min(y + side, y1), x : min(x + side, x1)] = shown[y, x]
     elif method != "clear":
         planes = tuple(Plane(name, shown[..., i], 0) for i, name in enumerate(BGR))
         frame = RawFrame(width, height, planes, lambda _w, _h: shown)

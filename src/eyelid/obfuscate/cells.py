@@ -107,10 +107,11 @@ class CellObfuscator(Obfuscator):
         offset = 0.5 if plane.name in ("Cb", "Cr") else 0.375 + 0.25 * _pattern(down, across)
         if levels == 1:
             return np.full((down, across), offset * tones, np.float32)
-        # In whole numbers, because the rounding of a floating-point mean would depend on single samples.
-        sums = np.add.reduceat(samples, _starts(rows, down), axis=0, dtype=np.int64)
-        sums = np.add.reduceat(sums, _starts(columns, across), axis=1)
-        level = sums * levels // (np.outer(_sizes(rows, down), _sizes(columns, across)) * tones)
+        # Sums of whole numbers are exact in float64; the rounding of a mean would depend on single samples.
+        vertical, horizontal = _members(rows, down), _members(columns, across)
+        sums = (vertical @ samples.astype(np.float64) @ horizontal.T).astype(np.int64)
+        counts = np.outer(vertical.sum(axis=1), horizontal.sum(axis=1)).astype(np.int64)
+        level = sums * levels // (counts * tones)
         return np.minimum((level + offset) * (tones / levels), plane.peak).astype(np.float32)
 
 
@@ -119,12 +120,10 @@ def cell_of(side: int, cells: int) -> NDArray[np.intp]:
     return np.arange(side) * cells // side
 
 
-def _starts(side: int, cells: int) -> NDArray[np.intp]:
-    return -(np.arange(cells) * -side // cells)
-
-
-def _sizes(side: int, cells: int) -> NDArray[np.int64]:
-    return np.diff(_starts(side, cells), append=side).astype(np.int64)
+@lru_cache(maxsize=512)
+def _members(side: int, cells: int) -> NDArray[np.float64]:
+    """Return the matrix (cells, side) with 1 where a sample belongs to a cell, else 0."""
+    return np.asarray(np.arange(cells)[:, None] == cell_of(side, cells)[None, :], np.float64)
 
 
 @lru_cache(maxsize=512)

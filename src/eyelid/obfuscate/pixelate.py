@@ -27,4 +27,4 @@ class PixelateObfuscator(CellObfuscator):
 
     def _enlarge(self, tones: Tones, rows: int, columns: int) -> Tones:
         down, across = tones.shape
-        return tones[cell_of(rows, down)[:, None], cell_of(columns, across)[None, :]]
+        return tones.take(cell_of(rows, down), axis=0).take(cell_of(columns, across), axis=1)
