@@ -24,7 +24,7 @@ Embeddings: TypeAlias = NDArray[np.float32]
 
 SIDE: Final = 224
 BATCH: Final = 8
-SMALLEST: Final = 40.0
+SMALLEST: Final = 56.0
 """A face narrower or lower than this, in pixels, is never kept: it shows too little to tell people apart."""
 
 THRESHOLD: Final = 0.70
