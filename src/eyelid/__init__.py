@@ -1,3 +1,44 @@
-"""eyelid: private computer vision."""
+"""eyelid: private computer vision. It hides what must not be seen, and says what is left."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eyelid.evidence.verify import verify
+    from eyelid.jobs.api import anonymize, anonymize_folder
+    from eyelid.jobs.settings import Settings
+    from eyelid.jobs.unlock import unlock
+    from eyelid.types import Quality, Shape, Target
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Quality",
+    "Settings",
+    "Shape",
+    "Target",
+    "anonymize",
+    "anonymize_folder",
+    "unlock",
+    "verify",
+]
+
+_HOMES = {
+    "Quality": "eyelid.types",
+    "Settings": "eyelid.jobs.settings",
+    "Shape": "eyelid.types",
+    "Target": "eyelid.types",
+    "anonymize": "eyelid.jobs.api",
+    "anonymize_folder": "eyelid.jobs.api",
+    "unlock": "eyelid.jobs.unlock",
+    "verify": "eyelid.evidence.verify",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its room when it is first used, so that the command line starts at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'eyelid' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

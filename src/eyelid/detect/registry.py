@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, cast
 from eyelid.types import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eyelid.detect.base import Detector
     from eyelid.models.session import Device
     from eyelid.types import Quality
@@ -33,3 +35,20 @@ def build(target: Target, quality: Quality, *, device: Device, threads: int | No
     module, name = DETECTORS[target]
     detector = getattr(import_module(module), name)
     return cast("Detector", detector(quality, device=device, threads=threads, moving=moving))
+
+
+def build_all(
+    targets: Sequence[Target], quality: Quality, *, device: Device, threads: int | None, moving: bool
+) -> list[Detector]:
+    """Return detectors for all ``targets``: one for each network, so that none runs twice on a frame.
+
+    Parameters and exceptions as :func:`build`.
+    """
+    from eyelid.detect.objects import CLASSES, ObjectDetector
+
+    objects = [target for target in targets if target in CLASSES]
+    alone = [target for target in targets if target not in CLASSES]
+    found = [build(target, quality, device=device, threads=threads, moving=moving) for target in alone]
+    if objects:
+        found.append(ObjectDetector(quality, device=device, threads=threads, moving=moving, targets=objects))
+    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyelid.detect.registry import build
+from eyelid.detect.registry import build_all
 from eyelid.errors import UsageError
 from eyelid.track.tracker import LOST, Lost
 from eyelid.types import Detections, Target
@@ -88,10 +88,6 @@ def build_finder(
     """
     if not targets:
         raise UsageError(f"name at least one target to hide: {', '.join(Target)}")
-    covered = frozenset(target for detector in own for target in detector.targets)
-    shipped = [
-        build(target, quality, device=device, threads=threads, moving=moving)
-        for target in dict.fromkeys(targets)
-        if target not in covered
-    ]
-    return Finder([*own, *shipped])
+    found_by_own = frozenset(target for detector in own for target in detector.targets)
+    left = [target for target in dict.fromkeys(targets) if target not in found_by_own]
+    return Finder([*own, *build_all(left, quality, device=device, threads=threads, moving=moving)])

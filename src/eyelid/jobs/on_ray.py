@@ -56,12 +56,12 @@ def on_ray(settings: Settings, tasks: Sequence[Task], address: str) -> Iterator[
         context.enable_progress_bars = False
         context.enable_operator_progress_bars = False
         rows = ray.data.from_items([{"task": n} for n in range(len(tasks))], override_num_blocks=len(tasks))
-        actors = (1, max(1, int(ray.cluster_resources().get("CPU", 1))))
+        cores = ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]  # Ray lacks the types
         done = rows.map(
-            _Actor,
+            _Actor,  # type: ignore[arg-type]  # Ray takes a class for actors, but does not say so
             fn_constructor_args=(settings.model_copy(update={"threads": 1}), list(tasks)),
             num_cpus=1,
-            concurrency=actors,
+            concurrency=(1, max(1, int(cores))),
         )
         for row in done.iter_rows():
             yield _result(tasks[int(row["task"])], Outcome(row["outcome"]), str(row["message"]))
