@@ -13,7 +13,7 @@ import pillow_heif
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from eyelid.errors import InputError, OutputError, UnsupportedError
 from eyelid.media.still import Decode, StillInfo, StillReader, StillWriter, write_lossless
@@ -131,7 +131,7 @@ def test_any_picture_survives_lossless_formats(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("suffix", ["jpg", "odd.jpg", "png", "webp", "tiff", "rgb16.tiff"])
+@pytest.mark.parametrize("suffix", ["jpg", "odd.jpg", "png", "webp", "tiff"])
 def test_orientation_is_applied_and_dropped(orientation: int, suffix: str, tmp_path: Path) -> None:
     width, height = (47, 33) if suffix == "odd.jpg" else (48, 32)
     drawn = Image.fromarray(picture(width, height))
@@ -148,6 +148,32 @@ def test_orientation_is_applied_and_dropped(orientation: int, suffix: str, tmp_p
     assert error < (4 if suffix.endswith("jpg") else 1e-9)
     info, frames = read(source)
     assert (info.width, info.height) == expected.shape[1::-1] == (frames[0].width, frames[0].height)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("byte_order", [b"II", b"MM"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_deep_tiff_of_any_orientation_and_byte_order(
+    orientation: int, byte_order: bytes, channels: int, tmp_path: Path
+) -> None:
+    samples = picture(channels=channels).astype(np.uint16) * 256 + np.arange(WIDTH, dtype=np.uint16)[:, None]
+    values = {256: WIDTH, 257: HEIGHT, 258: (16,) * channels, 262: 2, 273: 0, 274: orientation, 277: channels}
+    tags = TiffImagePlugin.ImageFileDirectory_v2(prefix=byte_order)
+    for tag, value in {**values, 278: HEIGHT, 279: samples.nbytes, 338: 2}.items():
+        if tag != 338 or channels == 4:
+            tags[tag] = value
+    source, output = tmp_path / "in.tiff", tmp_path / "out.tiff"
+    with source.open("wb") as stream:
+        tags.save(stream)
+        stream.write(samples.astype("<u2" if byte_order == b"II" else ">u2").tobytes())
+    bands = [_transposed(Image.fromarray(samples[..., i]), orientation) for i in range(channels)]
+    copy(source, output)
+    for path in (source, output):
+        info, frames = read(path)
+        assert (info.width, info.height) == bands[0].size
+        assert all(
+            np.array_equal(p.samples, np.asarray(b)) for p, b in zip(frames[0].planes, bands, strict=True)
+        )
 
 
 def _transposed(image: Image.Image, orientation: int) -> Image.Image:
@@ -335,7 +361,7 @@ def test_writer_wants_all_pages_and_no_more(tmp_path: Path) -> None:
     info, frames = read(write_sample("pages.tiff", tmp_path))
     writer = StillWriter(tmp_path / "few.tiff", info)
     writer.write(safe(frames[0]))
-    with pytest.raises(OutputError, match="1 of 3"):
+    with pytest.raises(OutputError, match="1 of 3 pages"):
         writer.close()
     with StillWriter(tmp_path / "many.tiff", info) as writer:
         for frame in frames:

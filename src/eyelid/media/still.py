@@ -183,14 +183,15 @@ class StillReader:
     def _page(self, image: ImageFile.ImageFile, number: int) -> tuple[Pixels, PageEncoding]:
         deep = is_deep(image) and not self.info.encoding.animated
         compression = image.info.get("compression")
-        image.load()
         if self.info.encoding.jpeg and self._decode is Decode.NATIVE:
             pixels = decode_native(self._path, self.info.encoding.jpeg, self._orientation)
         elif deep:
+            image.load()  # which turns a TIFF, and fails where OpenCV would deliver half a picture
             pixels = decode_deep(self._path, number, *image.size)
         elif self._format in _ALWAYS_ALPHA or self.info.encoding.animated:
             pixels = from_pillow(image.convert("RGBA"))
         else:
+            image.load()
             pixels = from_pillow(image)
         if self._format is not MediaFormat.TIFF:  # Pillow and OpenCV turn TIFF themselves
             pixels = orient(pixels, self._orientation)

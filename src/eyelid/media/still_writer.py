@@ -75,16 +75,18 @@ class StillWriter:
 
     def close(self) -> None:
         """Finish the file; raises OutputError when pages are missing."""
-        if self._written != self._like.pages:
+        try:
+            if self._written != self._like.pages:
+                raise OutputError(f"{self._path} has {self._written} of {self._like.pages} pages; write all")
+            if self._animation is not None:
+                self._animation.finish()
+            if self._tiff is not None:
+                self._tiff.close()
+            if self._heif is not None:
+                still_heif.save(self._heif, self._stream)
+            self._stream.flush()
+        finally:
             self._stream.abandon()
-            raise OutputError(f"{self._path} lacks pages: {self._written} of {self._like.pages} were written")
-        if self._animation is not None:
-            self._animation.finish()
-        if self._tiff is not None:
-            self._tiff.close()
-        if self._heif is not None:
-            still_heif.save(self._heif, self._stream)
-        self._stream.close()
 
     def _writers(self) -> dict[MediaFormat, Callable[[tuple[Plane, ...], PageEncoding], None]]:
         return {
@@ -209,5 +211,5 @@ class _Sink(io.BufferedRandom):
         raise io.UnsupportedOperation("fileno")
 
     def abandon(self) -> None:
-        """Close without flushing what is still buffered into a file that nobody will use."""
+        """Close without writing what is still buffered."""
         self.raw.close()
