@@ -1,6 +1,6 @@
 """Embed faces with dlib's recogniser; run by reidentification.py in an environment of its own.
 
-    python dlib_embedder.py CROPS.npy EMBEDDINGS.npy X0 Y0 X1 Y1
+    python _dlib_embedder.py CROPS.npy EMBEDDINGS.npy X0 Y0 X1 Y1
 
 CROPS is uint8 (n, height, width, 3) RGB, with a face in the given box; EMBEDDINGS becomes float64 (n, 128).
 """
