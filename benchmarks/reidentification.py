@@ -3,7 +3,8 @@
     python benchmarks/reidentification.py [--data DATA] [--dlib-python VENV/bin/python] [--json OUT.json]
 
 DATA, by default $EYELID_DATA, holds faces_orl (the AT&T set, 40 subjects with 10 pictures). One picture of
-each subject is the gallery, four others are the probes. The gallery is clear, or treated alike (the attacker knows the method). Attackers:
+each subject is the gallery, four others are the probes. The gallery is clear, or treated alike (the attacker
+knows the method). Attackers:
 
   faceres    the shipped embedder, cosine similarity
   dlib       dlib's recogniser, for measuring only, in its own environment:
