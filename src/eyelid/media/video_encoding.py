@@ -56,12 +56,14 @@ class EncoderPlan:
 
 
 _DEFAULTS: Final = {
-    "libx264": {"crf": "20", "preset": "veryfast"},
+    # x264's fastest rate control rounds differently from run to run; law 7 wants the same bytes each time
+    "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"},
     "libx265": {"crf": "22", "preset": "veryfast", "x265-params": "log-level=none"},
     "libvpx-vp9": {"crf": "28", "cpu-used": "7", "deadline": "realtime", "row-mt": "1"},
     "libsvtav1": {"crf": "28", "preset": "9"},
     "ffv1": {"level": "3", "slices": "4", "slicecrc": "1"},
 }
+_SLICEABLE: Final = 64
 _SPEED: Final = {"libvpx-vp9": "cpu-used", "libvpx": "cpu-used"}
 _WHOLE_CHROMA_ONLY: Final = frozenset({"libx264", "libx265", "libsvtav1"})  # refuse half a chroma sample
 
@@ -86,7 +88,7 @@ def plan(encoding: VideoEncoding, container: str, pixel_format: str, width: int,
     if chosen is None:
         raise UsageError(f"{name} takes no planar pixel format; choose another --encoder, such as libx264")
     changes = []
-    if layout(chosen) != layout(pixel_format):
+    if layout(chosen) != layout(pixel_format) and chosen != "bgr0":
         changes.append(
             f"pixel format {pixel_format} was converted to {chosen}, the closest that {name} takes"
         )
@@ -94,6 +96,8 @@ def plan(encoding: VideoEncoding, container: str, pixel_format: str, width: int,
     if name in _WHOLE_CHROMA_ONLY and (width % steps[0] or height % steps[1]):
         width, height = width + width % steps[0], height + height % steps[1]
         changes.append(f"edges were repeated to fill {width}x{height}, the next size that {name} takes")
+    if name == "ffv1" and (width % 2 or height % 2 or min(width, height) < _SLICEABLE):
+        options = {"level": "1"}  # the version before slices, which odd and tiny pictures do not divide into
     return EncoderPlan(name, chosen, width, height, options, tuple(changes))
 
 
@@ -123,6 +127,8 @@ def _options(name: str, encoding: VideoEncoding) -> dict[str, str]:
 def _closest(wanted: str, offered: list[str]) -> str | None:
     """Return the offered planar format that loses least of ``wanted``, and of those the smallest."""
     want = layout(wanted)
+    if wanted == "gbrp" and wanted not in offered and "bgr0" in offered:
+        return "bgr0"  # packs the very same samples
 
     def loss(name: str) -> tuple[bool, int, int, int, bool]:
         have = layout(name)

@@ -112,18 +112,18 @@ def describe(
     )
 
 
-def side_data(frame: av.VideoFrame) -> dict[Type, bytes]:
+def side_data(frame: av.VideoFrame) -> list[tuple[Type, bytes]]:
     """Copy what the decoder found beside the picture; PyAV's own view dies when the frame is written to."""
     try:
         found: Iterator[SideData] = iter(frame.side_data)  # type: ignore[arg-type]  # the stubs call it a dict
-        return {data.type: bytes(data) for data in found}
+        return [(data.type, bytes(data)) for data in found]
     except ValueError:
-        return {}  # a kind that PyAV has no name for hides the others
+        return []  # a kind that PyAV has no name for hides the others
 
 
 def orientation(frame: av.VideoFrame) -> Orientation | None:
     """Return how the frame must be laid to stand upright; None where the angle is not a right one."""
-    matrix = side_data(frame).get(Type.DISPLAYMATRIX)
+    matrix = dict(side_data(frame)).get(Type.DISPLAYMATRIX)
     return Orientation.from_angle(frame.rotation) if matrix is None else Orientation.from_matrix(matrix)
 
 
@@ -143,7 +143,7 @@ def _dropped(container: InputContainer, kept: VideoStream, first: av.VideoFrame)
             yield _stream_name(stream)
         elif stream.type == "attachment":
             yield "attachments"
-    for kind, data in side_data(first).items():
+    for kind, data in side_data(first):
         if kind in _IN_PICTURE:
             yield "encoder name" if data.startswith(_X264) else _IN_PICTURE[kind]
 

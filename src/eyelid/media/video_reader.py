@@ -47,7 +47,7 @@ class VideoReader:
                 raise InputError(f"{path} holds no frame that can be decoded; {REPAIR}")
             self.info = describe(path, container, stream, first, count)
             self._orientation = orientation(first) or video_pixels.Orientation()
-            self.side_data = side_data(first)
+            self.side_data = dict(side_data(first))
             self.field_order = stream.codec_context.field_order
         self.first = self._prepare(first)
         """The first frame as a carrier, for the writer to learn format, size and colour from."""
