@@ -15,7 +15,7 @@ from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.record import asked, evidence_of
 from eyelid.jobs.search import Searcher
 from eyelid.jobs.tally import Tally
-from eyelid.jobs.tasks import FileResult, Outcome
+from eyelid.jobs.tasks import FileResult, Outcome, make_folder
 from eyelid.media.atomic import atomic_output, check_output
 from eyelid.obfuscate.lock import LockObfuscator
 from eyelid.obfuscate.registry import build as build_obfuscator
@@ -54,9 +54,11 @@ class Anonymizer:
         Raises InputError, UnsupportedError, OutputError, ModelError and LockError.
         """
         started = time.perf_counter()
-        if task.resume and not task.force and task.output.exists():
+        if task.in_folder and not task.force and task.output.exists():
             return FileResult(task, Outcome.SKIPPED, self._earlier(task))
         with self._searcher.search(task.source, task.name) as search:
+            if task.in_folder:
+                make_folder(task.output.parent)
             check_output(task.source, task.output, force=task.force)
             evidence = self._write(task, search, listener, started)
         return FileResult(task, Outcome.DONE, evidence)

@@ -52,6 +52,7 @@ def on_ray(settings: Settings, tasks: Sequence[Task], address: str) -> Iterator[
     except (ConnectionError, RuntimeError, ValueError):
         raise UsageError(f"no Ray cluster answers at {address}; start one, or use --ray local") from None
     try:
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = DataContext.get_current()
         context.enable_progress_bars = False
         context.enable_operator_progress_bars = False

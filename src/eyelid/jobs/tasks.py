@@ -22,7 +22,8 @@ class Task:
     """One input, and where its output, its evidence and (for ``lock``) its locked pixels go.
 
     ``name`` is how the input is called in COCO files and reports: its path below the folder of the run.
-    ``resume``: an output that this very task made before is left as it is.
+    ``in_folder``: the task is part of a folder; the folders of its output are made, and an output that this
+    very task made before is left as it is.
     """
 
     source: Path
@@ -30,7 +31,7 @@ class Task:
     evidence: Path
     name: str
     force: bool = False
-    resume: bool = False
+    in_folder: bool = False
 
     def sidecar(self, suffix: str) -> Path:
         """Return the path of a file that a method writes beside the output."""
@@ -110,7 +111,9 @@ def _folder(source: Path, output: Path, *, force: bool) -> Iterator[Task]:
     for path in _walk(source):
         relative = path.relative_to(source)
         final = output / relative
-        yield Task(path, final, evidence_path(final, full_name=True), relative.as_posix(), force, resume=True)
+        yield Task(
+            path, final, evidence_path(final, full_name=True), relative.as_posix(), force, in_folder=True
+        )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -122,3 +125,11 @@ def _walk(folder: Path) -> Iterator[Path]:
     for where, folders, files in os.walk(folder, onerror=fail):
         folders.sort()
         yield from (Path(where, name) for name in sorted(files))
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder of the output and those above it; raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder {folder} cannot be created ({error.strerror})") from None
