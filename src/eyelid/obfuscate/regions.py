@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+ELLIPSE_MARGIN: Final = 0.21
+"""(sqrt(2) - 1) / 2, rounded up: the ellipse then holds the whole box with its corners."""
+
 MARGINS: Final = {
-    Target.FACE: 0.21,  # (sqrt(2) - 1) / 2, rounded up: the ellipse then holds the whole box with its corners
+    Target.FACE: ELLIPSE_MARGIN,
     Target.PLATE: 0.10,
     Target.PERSON: 0.05,
     Target.TEXT: 0.10,
@@ -33,7 +36,8 @@ class Coverage(BaseModel):
     """How much around a detection is covered.
 
     ``shape``: the outline; None means ellipses for faces and boxes for everything else. ``margin``: the part
-    of the box's width added left and right, and of its height above and below; None means the target's own.
+    of the box's width added left and right, and of its height above and below; None means the target's own,
+    and for ellipses at least what makes them hold the whole box.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +51,9 @@ class Coverage(BaseModel):
 
     def margin_for(self, target: Target) -> float:
         """Return the margin for a target, in parts of the box's sides."""
-        return MARGINS[target] if self.margin is None else self.margin
+        if self.margin is not None:
+            return self.margin
+        return max(MARGINS[target], ELLIPSE_MARGIN if self.shape_for(target) is Shape.ELLIPSE else 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
