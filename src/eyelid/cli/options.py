@@ -50,8 +50,11 @@ def words(value: str) -> list[str]:
 def usage_error(error: ValidationError) -> UsageError:
     """Turn a rejected setting into one sentence."""
     first = error.errors(include_url=False)[0]
-    place = " ".join(str(part) for part in first["loc"] if isinstance(part, str)).replace("_", "-")
-    given = first["input"] if isinstance(first["input"], str | int | float) else None
-    shown = f" {given!r}" if given is not None else ""
-    message = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return UsageError(f"{place or 'the options'}{shown}: {message}")
+    option = next((part for part in reversed(first["loc"]) if isinstance(part, str)), "settings")
+    given = first["input"] if isinstance(first["input"], str | int | float) else "what you gave"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "enum":
+        message = "choose " + message.removeprefix("Input should be ").replace("'", "")
+    else:
+        message = message.replace("Input should", "it must")
+    return UsageError(f"--{option.replace('_', '-')} {given}: {message}")

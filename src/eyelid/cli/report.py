@@ -10,18 +10,19 @@ from rich.filesize import decimal
 
 from eyelid.cli.output import Display, complain, say, say_json
 from eyelid.errors import EyelidError, UsageError
-from eyelid.evidence.summary import summary
+from eyelid.evidence.summary import brief, summary
 from eyelid.jobs.preview import preview
 from eyelid.jobs.progress import Progress
 from eyelid.jobs.run import anonymize_files
 from eyelid.jobs.search import Searcher
-from eyelid.jobs.tasks import FileResult, Outcome, tasks_for
+from eyelid.jobs.tasks import Outcome, tasks_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from eyelid.jobs.settings import Settings
+    from eyelid.jobs.tasks import FileResult
 
 
 def anonymize_many(
@@ -38,21 +39,21 @@ def anonymize_many(
     """Anonymise all sources; exit code 1 where one of them could not be done."""
     tasks = tasks_for(sources, output, force=force)
     alone = len(tasks) == 1 and not sources[0].is_dir()
-    outcomes: Counter[Outcome] = Counter()
+    results: list[FileResult] = []
     with Display(as_json=as_json, quiet=quiet) as display:
-        results = anonymize_files(tasks, settings, workers=workers, ray=ray, listener=display)
-        for done, result in enumerate(results, start=1):
-            outcomes[result.outcome] += 1
+        for result in anonymize_files(tasks, settings, workers=workers, ray=ray, listener=display):
+            results.append(result)
             if not alone:
-                display(Progress(sources[0], done, len(tasks), "files"))
-            _tell(result, as_json=as_json)
+                display(Progress(sources[0], len(results), len(tasks), "files"))
+            _tell(result, alone=alone, as_json=as_json)
     if not alone:
-        _tell_all(outcomes, as_json=as_json)
-    if outcomes[Outcome.FAILED] or (alone and outcomes[Outcome.UNSUPPORTED]):
+        _tell_all(results, as_json=as_json)
+    failures = {Outcome.FAILED, Outcome.UNSUPPORTED} if alone else {Outcome.FAILED}
+    if any(result.outcome in failures for result in results):
         raise typer.Exit(EyelidError.exit_code)
 
 
-def _tell(result: FileResult, *, as_json: bool) -> None:
+def _tell(result: FileResult, *, alone: bool, as_json: bool) -> None:
     task = result.task
     if as_json:
         say_json(
@@ -67,17 +68,27 @@ def _tell(result: FileResult, *, as_json: bool) -> None:
             },
         )
     elif result.outcome is Outcome.DONE and result.evidence:
-        say(summary(result.evidence, task.evidence))
+        say(summary(result.evidence, task.evidence) if alone else brief(result.evidence))
     elif result.outcome is not Outcome.SKIPPED:
         complain(result.message)
 
 
-def _tell_all(outcomes: Counter[Outcome], *, as_json: bool) -> None:
+def _tell_all(results: Sequence[FileResult], *, as_json: bool) -> None:
+    outcomes = Counter(result.outcome for result in results)
     if as_json:
         say_json("end", {outcome.value: outcomes[outcome] for outcome in Outcome})
-    else:
-        counted = [f"{outcomes[outcome]:,} {outcome.value}" for outcome in Outcome if outcomes[outcome]]
-        say(", ".join(counted) or "there was no file to anonymise")
+        return
+    counted = [f"{outcomes[outcome]:,} {outcome.value}" for outcome in Outcome if outcomes[outcome]]
+    made = [result.evidence for result in results if result.evidence]
+    limits = dict.fromkeys(limit for evidence in made for limit in evidence.guarantee.not_covered)
+    dropped = dict.fromkeys(name for evidence in made for name in evidence.dropped)
+    parts = [
+        ", ".join(counted) or "there was no file to anonymise",
+        f"dropped: {', '.join(dropped) or 'nothing'}",
+        f"NOT covered: {'; '.join(limits)}",
+        "evidence: beside each output",
+    ]
+    say(" | ".join(parts if made else parts[:1]))
 
 
 def preview_one(

@@ -25,13 +25,21 @@ NOUNS: Final = {
 def summary(evidence: Evidence, path: Path) -> str:
     """Say in one line what was found, covered, held, dropped and left open; ``path`` is the evidence file."""
     parts = [
-        f"{evidence.output.name}: {_covered(evidence)}",
-        *_frames(evidence),
-        *([_kept(evidence.kept)] if evidence.kept else []),
+        brief(evidence),
         f"dropped: {', '.join(evidence.dropped) or 'nothing'}",
         f"NOT covered: {'; '.join(evidence.guarantee.not_covered)}",
         *([f"{_number(len(evidence.warnings), 'warning', 'warnings')}"] if evidence.warnings else []),
         f"evidence: {path}",
+    ]
+    return " | ".join(parts)
+
+
+def brief(evidence: Evidence) -> str:
+    """Say what was found, covered, held and kept in one output of many."""
+    parts = [
+        f"{evidence.output.name}: {_covered(evidence)}",
+        *_frames(evidence),
+        *([_kept(evidence.kept)] if evidence.kept else []),
     ]
     return " | ".join(parts)
 

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from eyelid.errors import EyelidError, UnsupportedError
+from eyelid.errors import EyelidError, InputError, OutputError, UnsupportedError
 from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.progress import silent
 from eyelid.jobs.tasks import FileResult, Outcome, Task
@@ -25,13 +25,18 @@ _worker: Anonymizer | None = None
 
 
 def attempt(anonymizer: Anonymizer, task: Task, listener: ProgressListener = silent) -> FileResult:
-    """Anonymise one file of many: what goes wrong with it is a result, not the end of the run."""
+    """Anonymise one file of many: what goes wrong with it is a result, not the end of the run.
+
+    Raises ModelError, UsageError, LockError and EvidenceError, which no other file would fare better with.
+    """
     try:
         return anonymizer.run(task, listener)
     except UnsupportedError as error:
         return FileResult(task, Outcome.UNSUPPORTED, message=str(error))
-    except EyelidError as error:
+    except (InputError, OutputError) as error:
         return FileResult(task, Outcome.FAILED, message=str(error))
+    except EyelidError:
+        raise  # a detector, a key or a setting that fails for every file alike
     except Exception as error:  # one bad file does not stop the others; its message could quote the picture
         reason = f"{task.source}: an unexpected {type(error).__name__} ended the work on it; please report it"
         return FileResult(task, Outcome.FAILED, message=reason)
@@ -84,9 +89,11 @@ def _until_death(
                 yield result
     except BrokenProcessPool:
         died.extend(running.values())
-    finally:
+    except BaseException:
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
 
 
