@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from eyelid.detect.base import nms, require_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from eyelid.detect.base import Boxes, Scores
     from eyelid.models.session import Session
@@ -85,7 +86,7 @@ def look(
 
 
 def join(looks: Sequence[Faces]) -> Faces:
-    """Join several looks at one frame: each face once, with the box and the score of the look that saw it best."""
+    """Join several looks at one frame: each face once, as the look saw it that saw it best."""
     boxes = np.concatenate([faces.boxes for faces in looks])
     scores = np.concatenate([faces.scores for faces in looks])
     kept = nms(boxes, scores, SAME_FACE)

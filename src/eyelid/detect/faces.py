@@ -1,43 +1,50 @@
-"""Finds faces."""
+"""Finds faces: CenterFace at several sizes of the picture, in stills with a second opinion where in doubt."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from eyelid.detect.base import Detector, clip, detections, fit
-from eyelid.detect.centerface import MULTIPLE, NAME, join, look
-from eyelid.models.session import Device, Session
+from eyelid.detect.centerface import MULTIPLE, NAME, Faces, join, look
+from eyelid.detect.realface import EMBEDDER, RealFace
+from eyelid.models.session import Device, Precision, Session
 from eyelid.types import Quality, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+    from eyelid.detect.base import Scores
     from eyelid.types import Detections, RawFrame
 
-STILL_LOOKS: Final = {
-    Quality.FAST: (640,),
-    Quality.BALANCED: (640, 1280),
-    Quality.THOROUGH: (640, 960, 1280, 1920),
-}
-"""The long sides, in pixels, at which a still is looked at."""
-
-VIDEO_LOOKS: Final = {Quality.FAST: (640,), Quality.BALANCED: (640,), Quality.THOROUGH: (640, 1280)}
+VIDEO_SIDES: Final = {Quality.FAST: (512,), Quality.BALANCED: (640,), Quality.THOROUGH: (640, 1280)}
 """The long sides, in pixels, at which a frame of a video is looked at."""
 
 STILL_SCORE: Final = 0.25
 VIDEO_SCORE: Final = 0.1
 VIDEO_START_SCORE: Final = 0.3
 
+SURE: Final = 0.9
+"""A face of this score is covered without a second opinion."""
+JUDGED_WIDTH: Final = 24.0
+"""Faces narrower than this, in pixels, cannot be judged and are covered."""
+FIRST_JUDGED: Final = 8
+DOUBT: Final = 0.8
+"""What a second opinion of -1 takes from the score."""
+
 
 class FaceDetector(Detector):
-    """Finds faces with CenterFace at several sizes of the picture.
+    """Finds faces.
 
+    Parameters as for every detector (:mod:`eyelid.detect.registry`), and the ``precision`` of the networks.
     Raises :class:`~eyelid.errors.ModelError` where the weights or the device cannot be used.
     """
 
     name = "centerface"
     targets = frozenset({Target.FACE})
-    models = (NAME,)
 
     def __init__(
         self,
@@ -46,10 +53,13 @@ class FaceDetector(Detector):
         device: Device = Device.CPU,
         threads: int | None = None,
         moving: bool = False,
+        precision: Precision = Precision.AUTO,
     ) -> None:
-        self._session = Session(NAME, device=device, threads=threads)
-        self._sides = (VIDEO_LOOKS if moving else STILL_LOOKS)[quality]
-        self._least_score = VIDEO_SCORE if moving else STILL_SCORE
+        self._quality = quality
+        self._moving = moving
+        self._session = Session(NAME, device=device, precision=precision, threads=threads)
+        self._second = None if moving else RealFace(device=device, precision=precision, threads=threads)
+        self.models = (NAME,) if moving else (NAME, EMBEDDER)
         self.start_score = VIDEO_START_SCORE if moving else STILL_SCORE
 
     def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
@@ -57,6 +67,60 @@ class FaceDetector(Detector):
         return [self._detect(frame) for frame in frames]
 
     def _detect(self, frame: RawFrame) -> Detections:
-        sizes = {fit(frame.width, frame.height, side, MULTIPLE): None for side in self._sides}
-        faces = join([look(self._session, frame, size, self._least_score) for size in sizes])
+        least = VIDEO_SCORE if self._moving else STILL_SCORE
+        sides = VIDEO_SIDES[self._quality] if self._moving else still_sides(frame, self._quality)
+        sizes = dict.fromkeys(fit(frame.width, frame.height, side, MULTIPLE) for side in sides)
+        faces = join([look(self._session, frame, size, least) for size in sizes])
+        if self._second:
+            faces = _doubted(faces, frame, max(sizes), self._second).at_least(least)
         return detections(clip(faces.boxes, frame.width, frame.height), faces.scores, Target.FACE)
+
+
+def still_sides(frame: RawFrame, quality: Quality) -> tuple[int, ...]:
+    """Return the long sides, in pixels, at which a still is looked at.
+
+    The sizes are those of a 4:3 picture with as many pixels, so that a panorama costs no more and is not
+    shrunk further: once small, for large and blurred faces, and once near its own size, for small ones.
+    """
+    own = max(1.0, (frame.width * frame.height * 4 / 3) ** 0.5)
+    near = min(own, 640.0)
+    far = min(max(own, 960.0), 1920.0, 1.5 * own)
+    widths = {
+        Quality.FAST: (min(1.5 * own, 800.0),),
+        Quality.BALANCED: (near, far),
+        Quality.THOROUGH: (near, far, min(2 * own, 1280.0), min(max(2 * own, 1280.0), 2560.0)),
+    }[quality]
+    return tuple(round(width * max(frame.width, frame.height) / own) for width in widths)
+
+
+def _doubted(faces: Faces, frame: RawFrame, size: tuple[int, int], second: RealFace) -> Faces:
+    """Lower the scores of faces that the second opinion finds drawn, moulded or no faces.
+
+    Only faces that are neither sure nor small are judged. The widest come first; the others follow where
+    those look wrong, and keep their scores where not.
+    """
+    shrink = min(1.0, size[0] / frame.width)
+    picture = frame.bgr(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
+    boxes = faces.boxes * np.float32(shrink)
+    widths = boxes[:, 2] - boxes[:, 0]
+    doubtful = np.flatnonzero((widths >= JUDGED_WIDTH) & (faces.scores < SURE))
+    order = doubtful[np.argsort(-widths[doubtful], kind="stable")]
+    verdicts = second.judge(picture, boxes[order[:FIRST_JUDGED]])
+    if len(verdicts) and np.median(verdicts) < 0:
+        verdicts = np.append(verdicts, second.judge(picture, boxes[order[FIRST_JUDGED:]]))
+    scores = faces.scores.copy()
+    judged = order[: len(verdicts)]
+    scores[judged] = weigh(scores[judged], verdicts)
+    return Faces(faces.boxes, scores)
+
+
+def weigh(scores: Scores, verdicts: NDArray[np.float32]) -> Scores:
+    """Return the scores (n,) of the judged faces of one picture, lowered by doubts and never raised.
+
+    A picture is a photograph or a drawing as a whole, so half of each verdict is the median of all.
+    """
+    if len(verdicts) == 0:
+        return scores
+    shared = (verdicts + np.median(verdicts)) / 2
+    lowered: Scores = np.clip(scores + DOUBT * np.minimum(shared, 0), 0, 1).astype(np.float32)
+    return lowered

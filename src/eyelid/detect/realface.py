@@ -1,0 +1,80 @@
+"""A second opinion on faces: photographed, or drawn, moulded, an animal's, or no face at all.
+
+A linear probe on the face embedding, in the manner of Alain and Bengio, "Understanding intermediate layers
+using linear classifier probes", 2016. It sees grey crops of stretched contrast, so neither colour nor
+exposure can decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from eyelid.detect.base import require_finite
+from eyelid.errors import ModelError
+from eyelid.models.cpu import has_bf16
+from eyelid.models.session import Device, Precision, Session
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from eyelid.detect.base import Boxes
+    from eyelid.types import Bgr
+
+EMBEDDER: Final = "faceres"
+SIDE: Final = 224
+GROWTH: Final = 1.15
+"""The side of the crop, in longer sides of the box."""
+BATCH: Final = 8
+PROBE: Final = Path(__file__).with_name("realface.npy")
+"""float32 (1025,): a weight for each value of the embedding, then the bias; made by recipes/realface.py."""
+PROBE_SHA256: Final = "edb4c12d5009cf04465ef7535bf1479123137b5cf90757f62ffbc499182e09ba"
+
+
+class RealFace:
+    """Judges whether faces are photographed ones.
+
+    Raises :class:`~eyelid.errors.ModelError` where the weights or the device cannot be used.
+    """
+
+    def __init__(self, *, device: Device, threads: int | None, precision: Precision = Precision.AUTO) -> None:
+        if precision is Precision.AUTO and device is Device.CPU and has_bf16():
+            precision = Precision.BF16  # the card keeps it from comparing people; here it is enough
+        self._session = Session(EMBEDDER, device=device, precision=precision, threads=threads)
+        data = PROBE.read_bytes() if PROBE.exists() else b""
+        if hashlib.sha256(data).hexdigest() != PROBE_SHA256:
+            raise ModelError(f"the weights {PROBE.name} are not the ones of this release; reinstall eyelid")
+        probe: NDArray[np.float32] = np.load(io.BytesIO(data))
+        self._weights, self._bias = probe[:-1], probe[-1]
+
+    def judge(self, picture: Bgr, boxes: Boxes) -> NDArray[np.float32]:
+        """Return float32 (n,): near 1 for a photographed face, near -1 for none.
+
+        ``boxes`` (n, 4) are in pixels of the picture. Raises :class:`~eyelid.errors.DetectionError` where
+        the network fails.
+        """
+        verdicts = np.zeros(len(boxes), np.float32)
+        for start in range(0, len(boxes), BATCH):
+            batch = np.stack([crop(picture, box) for box in boxes[start : start + BATCH]])
+            embeddings = self._session.run(batch)[0]
+            require_finite([embeddings], EMBEDDER)
+            verdicts[start : start + BATCH] = embeddings @ self._weights + self._bias
+        return verdicts
+
+
+def crop(picture: Bgr, box: NDArray[np.float32]) -> Bgr:
+    """Return the square around a box in grey, its contrast stretched, uint8 (224, 224, 3)."""
+    scale = SIDE / max(float((box[2:] - box[:2]).max()) * GROWTH, 1.0)
+    centre = (box[:2] + box[2:]) / 2
+    shift = SIDE / 2 - scale * centre
+    view = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]], np.float32)
+    square = cv2.warpAffine(picture, view, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+    grey = cv2.cvtColor(square, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    low, high = np.percentile(grey, (2, 98))
+    stretched = np.clip((grey - low) * (255 / max(high - low, 1.0)), 0, 255).astype(np.uint8)
+    return np.repeat(stretched[..., None], 3, axis=2)
