@@ -5,6 +5,7 @@ import io
 import resource
 import warnings
 import zlib
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -380,3 +381,14 @@ def test_no_space_left_is_said_by_its_errno(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno == errno.EFBIG
+
+
+def test_what_an_encoder_cannot_do_is_one_sentence(tmp_path: Path) -> None:
+    info, frames = read(write_sample("lossless.webp", tmp_path))
+    wide = tuple(replace(p, samples=np.zeros((1, 16384), np.uint8)) for p in frames[0].planes)
+    frame = replace(frames[0], planes=wide)
+    with (
+        pytest.raises(OutputError, match=r"out\.webp cannot be encoded as WEBP"),
+        StillWriter(tmp_path / "out.webp", info) as writer,
+    ):
+        writer.write(safe(frame))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from typing import IO, TYPE_CHECKING, Self
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-from eyelid.errors import OutputError
+from eyelid.errors import EyelidError, OutputError
 from eyelid.media import still_deep, still_heif
 from eyelid.media.kinds import MediaFormat
 from eyelid.media.still_animation import Animation, Apng, Gif, Webp, save_webp
@@ -18,7 +18,7 @@ from eyelid.media.still_info import PageEncoding, StillInfo
 from eyelid.media.still_pixels import to_pillow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -70,7 +70,8 @@ class StillWriter:
             raise OutputError(f"{self._path} takes frames of a still only; read them with StillReader")
         if self._written == self._like.pages:
             raise OutputError(f"{self._path} takes {self._like.pages} pages, as its input has; one more came")
-        self._writers()[self._like.encoding.format](frame.planes, page)
+        with self._encoding():
+            self._writers()[self._like.encoding.format](frame.planes, page)
         self._written += 1
 
     def close(self) -> None:
@@ -78,15 +79,27 @@ class StillWriter:
         try:
             if self._written != self._like.pages:
                 raise OutputError(f"{self._path} has {self._written} of {self._like.pages} pages; write all")
-            if self._animation is not None:
-                self._animation.finish()
-            if self._tiff is not None:
-                self._tiff.close()
-            if self._heif is not None:
-                still_heif.save(self._heif, self._stream)
-            self._stream.flush()
+            with self._encoding():
+                if self._animation is not None:
+                    self._animation.finish()
+                if self._tiff is not None:
+                    self._tiff.close()
+                if self._heif is not None:
+                    still_heif.save(self._heif, self._stream)
+                self._stream.flush()
         finally:
             self._stream.abandon()
+
+    @contextmanager
+    def _encoding(self) -> Iterator[None]:
+        """Turn what an encoder raises into one sentence; errors of the disk pass, they say more."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, EyelidError) or getattr(error, "errno", None):
+                raise
+            kind = self._like.format
+            raise OutputError(f"{self._path} cannot be encoded as {kind}; convert the input first") from error
 
     def _writers(self) -> dict[MediaFormat, Callable[[tuple[Plane, ...], PageEncoding], None]]:
         return {
