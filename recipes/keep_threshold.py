@@ -71,9 +71,10 @@ def main(data: Path) -> None:
     together = photo[:, None] == photo[None, :]
     pairs, later = crowd @ crowd.T, np.triu(np.ones_like(together), 1)
     neighbours, others = pairs[together & later], pairs[~together & later]
-    print(f"{len(people)} portraits of {len(set(people))} people: {len(genuine)} pairs of one person, ")
-    print(f"{len(strangers)} pairs of strangers; in photos of groups {len(neighbours)} pairs of strangers")
-    print(f"in one photo, {len(others)} in two")
+    print(f"{len(people)} portraits of {len(set(people))} people: {len(genuine)} pairs of one person")
+    print(
+        f"pairs of strangers: {len(strangers)} portraits, {len(neighbours)} in a photo, {len(others)} in two"
+    )
     print("threshold | stranger kept: portraits, one photo, two photos | person kept: 1 picture, 3 pictures")
     for threshold in THRESHOLDS:
         wrong = [f"{np.mean(values >= threshold):9.4%}" for values in (strangers, neighbours, others)]

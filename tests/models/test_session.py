@@ -165,6 +165,22 @@ def test_a_truncated_file_of_a_user_is_refused(tmp_path: Path, keep: int) -> Non
         Session(path)
 
 
+def test_damaged_files_of_a_user_are_refused_or_run(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    sound = np.frombuffer(write_model(tmp_path / "sound.onnx").read_bytes(), np.uint8)
+    path = tmp_path / "mine.onnx"
+    refused = 0
+    for _ in range(60):
+        damaged = sound.copy()
+        damaged[random.integers(len(sound), size=3)] = random.integers(0, 256, 3)
+        path.write_bytes(damaged.tobytes())
+        try:
+            Session(path, threads=1)
+        except ModelError:
+            refused += 1
+    assert refused > 20
+
+
 def test_a_file_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.onnx", tmp_path):
         with pytest.raises(ModelError, match="cannot be read"):

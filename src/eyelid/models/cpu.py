@@ -66,7 +66,8 @@ class CpuNetwork:
         }
         try:
             self._model = _core().read_model(io.BytesIO(weights))
-        except RuntimeError as error:
+            self.outputs = tuple(output.get_any_name() for output in self._model.outputs)
+        except (RuntimeError, UnicodeDecodeError) as error:
             raise ModelError(
                 f"the model {name} is not a sound ONNX network; check or replace the file"
             ) from error
@@ -74,7 +75,6 @@ class CpuNetwork:
             raise ModelError(f"the model {name} must have exactly one input, of type float32")
         dims = self._model.input().get_partial_shape()
         self.shape = tuple(None if dim.is_dynamic else dim.get_length() for dim in dims)
-        self.outputs = tuple(output.get_any_name() for output in self._model.outputs)
         self._lock = Lock()
         self._compiled: dict[bool, _Compiled] = {}
 
