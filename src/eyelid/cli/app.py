@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -45,8 +47,14 @@ def options(
     """Private computer vision: hide what must not be seen, and say what is left."""
 
 
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Leave through all context managers, so that nothing half done stays."""
+    sys.exit(128 + number)
+
+
 def run() -> None:
     """Run the program; an error is one sentence on stderr, and a code: 1 failed, 2 wrong usage."""
+    signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except EyelidError as error:

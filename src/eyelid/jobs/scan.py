@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from eyelid.evidence.model import CoverReason
 from eyelid.jobs.cover import PlannedFrame
 from eyelid.track.cuts import CutDetector
@@ -13,6 +15,8 @@ from eyelid.types import Quality
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from eyelid.jobs.finder import Finder
     from eyelid.track.plan import FramePlan
@@ -27,7 +31,8 @@ LOOK_AHEAD_BYTES: Final = 160 * 2**20
 
 _USUAL_RATE = 25.0
 _LONGEST_STRIDE = 8
-_CUT_VIEW = (64, 36)
+_GLANCE = 256
+"""Samples across a frame that suffice to see a cut."""
 
 
 def stride_for(quality: Quality, rate: float | None) -> int:
@@ -58,10 +63,10 @@ class Scan:
         if newest is None:
             return
         tracker = Tracker(newest.width, newest.height, self._bounded(newest), self._finder.start_scores)
-        self._cuts.is_cut(newest.bgr(*_CUT_VIEW))
+        self._cuts.is_cut(_glance(newest))
         starts_shot = False
         for frame in coming:
-            cut = self._cuts.is_cut(frame.bgr(*_CUT_VIEW))
+            cut = self._cuts.is_cut(_glance(frame))
             yield from self._settle(tracker, newest, starts_shot, look=cut)
             newest, starts_shot = frame, cut
         yield from self._settle(tracker, newest, starts_shot, look=True)
@@ -86,3 +91,10 @@ class Scan:
             if plan.cover_frame:
                 reason = CoverReason.DETECTOR_FAILED if plan.blind else CoverReason.TRACK_LOST
             yield PlannedFrame(self._unplanned.popleft(), plan.detections, reason, plan.held, tracked=True)
+
+
+def _glance(frame: RawFrame) -> NDArray[np.uint8]:
+    """Return every so many samples of the first plane, which is luma in a video, as 8 bit."""
+    plane = frame.planes[0]
+    step = max(1, frame.width // _GLANCE)
+    return (plane.samples[::step, ::step] // ((plane.peak + 1) // 256)).astype(np.uint8)
