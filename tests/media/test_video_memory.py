@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from .clips import Clip
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _PROGRAM = """
-import resource, sys
+import sys
 from pathlib import Path
 from eyelid.media.video import VideoEncoding, VideoReader, VideoWriter
 from eyelid.types import _SEAL, SafeFrame
@@ -20,7 +23,8 @@ with VideoReader(Path(sys.argv[1])) as reader:
         for frame in reader:
             frame.bgr(64, 48)
             writer.write(SafeFrame(frame, _SEAL))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+status = Path("/proc/self/status").read_text()  # ru_maxrss would count the parent before exec
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
 """
 
 
@@ -32,6 +36,7 @@ def _peak(source: Path, target: Path) -> int:
     return int(done.stdout)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_memory_is_flat_over_a_ten_times_longer_clip(tmp_path: Path, suffix: str) -> None:
     peaks = []
@@ -40,4 +45,4 @@ def test_memory_is_flat_over_a_ten_times_longer_clip(tmp_path: Path, suffix: str
         source = clip.write(tmp_path / f"in{frames}{suffix}")
         peaks.append(_peak(source, tmp_path / f"out{frames}{suffix}"))
     frame = 320 * 240 * 3 // 2 // 1024
-    assert peaks[1] - peaks[0] < 100 * frame  # 540 frames more
+    assert peaks[1] - peaks[0] < 60 * frame  # 540 frames more

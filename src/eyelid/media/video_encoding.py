@@ -96,8 +96,9 @@ def plan(encoding: VideoEncoding, container: str, pixel_format: str, width: int,
     if name in _WHOLE_CHROMA_ONLY and (width % steps[0] or height % steps[1]):
         width, height = width + width % steps[0], height + height % steps[1]
         changes.append(f"edges were repeated to fill {width}x{height}, the next size that {name} takes")
-    if name == "ffv1" and (width % 2 or height % 2 or min(width, height) < _SLICEABLE):
-        options = {"level": "1"}  # the version before slices, which odd and tiny pictures do not divide into
+    unsliceable = width % 2 or height % 2 or min(width, height) < _SLICEABLE
+    if name == "ffv1" and unsliceable and layout(chosen).colour != "rgb":
+        options = {"level": "1"}  # the version before slices, which aborts the process on deep RGB
     return EncoderPlan(name, chosen, width, height, options, tuple(changes))
 
 

@@ -133,9 +133,7 @@ class VideoWriter:
             self._container.start_encoding()
         finest = self._unit if self._rounds else self._stream.time_base or self._unit
         if self._rounds or (self._unit / finest).denominator != 1:
-            self._changes.append(
-                f"times were rounded to {finest} s, the finest that {self._path.suffix} holds"
-            )
+            self._changes.append(f"times are kept to {finest} s, the finest that {self._path.suffix} holds")
 
     def _add_picture(self, form: str, reader: VideoReader) -> VideoStream:
         first, info = self._fit(reader.first), reader.info
