@@ -23,6 +23,7 @@ from tests.track.world import (
     WIDTH,
     Detector,
     Found,
+    accelerated,
     during,
     film,
     found,
@@ -229,6 +230,12 @@ def test_a_fast_face_keeps_its_id_once_its_speed_is_known() -> None:
     assert len(ids[30]) == 1
 
 
+def test_a_face_that_gathers_speed_keeps_its_id() -> None:
+    """From rest to ten box sides a second: only its latest speed says where to look for it."""
+    _, finds = film([accelerated(50, 100, 0, 0, 60, 0, 15)], Detector(every=5), 65)
+    assert {tuple(p.detections.tracks.tolist()) for p in run(finds)} == {(0,)}
+
+
 def test_ids_count_from_zero_in_order_of_appearance() -> None:
     finds = [found([OTHER, FACE] if i >= 40 else [OTHER]) for i in range(100)]
     finds[60:] = [found([FACE])] * 40
@@ -308,7 +315,9 @@ def test_each_target_has_its_own_start_score() -> None:
 def test_failed_detection_covers_until_the_good_ones_around_it(every: int) -> None:
     finds: list[Found] = [found([]) if i % every == 0 else None for i in range(60)]
     finds[30] = LOST
-    assert whole(run(finds)) == list(range(30 - every + 1, 30 + every))
+    plans = run(finds)
+    assert whole(plans) == list(range(30 - every + 1, 30 + every))
+    assert whole(plans) == [p.index for p in plans if p.blind]
 
 
 def test_failure_at_the_edges_of_a_shot() -> None:
@@ -365,7 +374,9 @@ def test_a_broken_detector_never_shows_what_was_a_track(
 def test_on_lost_cover_frame() -> None:
     settings = TrackSettings(on_lost=OnLost.COVER_FRAME)
     lost = still(100, set(range(40)))
-    assert whole(run(lost, settings=settings)) == list(range(40, 52))
+    plans = run(lost, settings=settings)
+    assert whole(plans) == list(range(40, 52))
+    assert not any(p.blind for p in plans)
     assert whole(run(lost)) == []
     assert whole(run(still(100, set(range(100)) - {50, 51, 52}), settings=settings)) == []  # bridged
     assert whole(run(lost, settings=settings, cuts=[40])) == []  # ended by the cut
