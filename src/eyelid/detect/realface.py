@@ -33,7 +33,7 @@ GROWTH: Final = 1.15
 BATCH: Final = 8
 PROBE: Final = Path(__file__).with_name("realface.npy")
 """float32 (1025,): a weight for each value of the embedding, then the bias; made by recipes/realface.py."""
-PROBE_SHA256: Final = "edb4c12d5009cf04465ef7535bf1479123137b5cf90757f62ffbc499182e09ba"
+PROBE_SHA256: Final = "45500f4998bb53ecbe5f2ce6c017cb0340892333599516b68fd9428c18b0df84"
 
 
 class RealFace:
