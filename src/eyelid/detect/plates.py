@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from eyelid.detect.base import Boxes, Detector, clip, detections, fit, merge, require_finite
+from eyelid.detect.passes import worthwhile
 from eyelid.models.session import Session
 from eyelid.types import Quality, Target
 
@@ -33,7 +34,7 @@ STILL_PASSES: Final = {
 MOVING_PASSES: Final = {Quality.FAST: (480,), Quality.BALANCED: (640,), Quality.THOROUGH: (1024,)}
 """The long sides at which the network looks at a frame, in pixels."""
 
-STILL_SCORE: Final = 0.3
+STILL_SCORE: Final = 0.25
 MOVING_SCORE: Final = 0.15
 MOVING_START_SCORE: Final = 0.3
 SAME_PLATE: Final = 0.4
@@ -63,7 +64,7 @@ class PlateDetector(Detector):
 
     def _find(self, frame: RawFrame) -> Detections:
         boxes, scores = [], []
-        for long_side in self._passes:
+        for long_side in worthwhile(self._passes, frame):
             width, height = fit(frame.width, frame.height, long_side, 32)
             outputs = self._session.run(frame.bgr(width, height)[None])
             require_finite(outputs, "plate")

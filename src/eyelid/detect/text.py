@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from eyelid.detect.base import Detector, fit, require_finite
+from eyelid.detect.passes import worthwhile
 from eyelid.models.session import Session
 from eyelid.types import Detections, Quality, Target
 
@@ -27,9 +28,6 @@ PASSES: Final = {
 """The long sides at which the network looks at a still, in pixels; a moving frame is looked at once."""
 
 MOVING_PASS: Final = {Quality.FAST: 512, Quality.BALANCED: 736, Quality.THOROUGH: 1472}
-
-LARGEST_SCALE: Final = 2.0
-"""No pass but the first enlarges a frame by more: blown-up noise looks like writing."""
 
 IN_TEXT: Final = 0.3
 """A pixel belongs to a line at or above this probability."""
@@ -65,8 +63,7 @@ class TextDetector(Detector):
 
     def _find(self, frame: RawFrame) -> Detections:
         found = []
-        largest = max(self._passes[0], LARGEST_SCALE * max(frame.width, frame.height))
-        for long_side in (side for side in self._passes if side <= largest):
+        for long_side in worthwhile(self._passes, frame):
             width, height = fit(frame.width, frame.height, long_side, 32)
             outputs = self._session.run(frame.bgr(width, height)[None])
             require_finite(outputs, "text")
