@@ -392,3 +392,22 @@ def test_what_an_encoder_cannot_do_is_one_sentence(tmp_path: Path) -> None:
         StillWriter(tmp_path / "out.webp", info) as writer,
     ):
         writer.write(safe(frame))
+
+
+def test_webp_keeps_hidden_black_black(tmp_path: Path) -> None:
+    """Without its word for it libwebp fills hidden pixels with colours of their neighbours."""
+    samples = np.dstack([picture(16, 64), np.full((64, 16), 255, np.uint8)])
+    samples[::2, :, 3] = 0
+    source, output = tmp_path / "in.webp", tmp_path / "out.webp"
+    Image.fromarray(samples).save(source, lossless=True, exact=True)
+    copy(source, output)
+    with Image.open(output) as after:
+        assert not np.asarray(after.convert("RGBA"))[::2].any()
+
+
+def test_an_animation_cut_between_two_frames_is_refused(tmp_path: Path) -> None:
+    path = write_sample("animated.gif", tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"!\xf9\x04")])
+    with pytest.raises(InputError, match="cut short"):
+        StillReader(path)
