@@ -88,7 +88,7 @@ def still_sides(frame: RawFrame, quality: Quality) -> tuple[int, ...]:
     widths = {
         Quality.FAST: (min(1.5 * own, 800.0),),
         Quality.BALANCED: (near, far),
-        Quality.THOROUGH: (near, far, min(2 * own, 1280.0), min(max(2 * own, 1280.0), 2560.0)),
+        Quality.THOROUGH: (near, far, min(2 * own, 1280.0), min(2 * own, 2560.0)),
     }[quality]
     return tuple(round(width * max(frame.width, frame.height) / own) for width in widths)
 
