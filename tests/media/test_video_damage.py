@@ -123,7 +123,8 @@ def test_playlists_and_addresses_are_not_followed(tmp_path: Path, whole: dict[st
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{whole['.mp4']}\n#EXT-X-ENDLIST\n")
     with pytest.raises(InputError):
         VideoReader(playlist)
-    playlist.write_text(f"ffconcat version 1.0\nfile '{whole['.mp4']}'\n")
+    (tmp_path / "part.mp4").write_bytes(whole[".mp4"].read_bytes())
+    playlist.write_text("ffconcat version 1.0\nfile part.mp4\n")
     with pytest.raises(InputError):
         VideoReader(playlist)
 

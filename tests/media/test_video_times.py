@@ -84,6 +84,9 @@ def test_avi_with_gaps_and_bframes_is_kept(tmp_path: Path, encoder: str) -> None
     for path in (gaps, tmp_path / "out.avi"):
         with VideoReader(path) as reader:
             assert [frame.time for frame in reader] == [t * unit for t in ticks]
+    with av.open(str(tmp_path / "out.avi")) as container:
+        kinds = {frame.pict_type for frame in container.decode(video=0)}
+        assert av.video.frame.PictureType.B not in kinds  # AVI cannot say when such a frame is shown
     reordered = Clip(encoder, frames=14, time_base=unit, options={"bf": "2"}).write(tmp_path / "b.avi")
     with VideoReader(reordered) as reader:
         assert [frame.time for frame in reader] == [i * unit for i in range(14)]
