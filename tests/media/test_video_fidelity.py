@@ -219,7 +219,7 @@ def test_other_pixel_formats_are_converted_aloud(
         wanted = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
     with VideoReader(source) as reader:
         assert words in " ".join(reader.info.changes)
-        assert reader.first.format.name == planar
+        assert reader.blank.format.name == planar
         drawn = next(iter(reader)).bgr()[:, :, ::-1]
         assert np.abs(drawn - wanted).mean() < 2
     clips.copy(source, tmp_path / f"out{suffix}", VideoEncoding(crf=1))

@@ -49,8 +49,10 @@ class VideoReader:
             self._orientation = orientation(first) or video_pixels.Orientation()
             self.side_data = dict(side_data(first))
             self.field_order = stream.codec_context.field_order
-        self.first = self._prepare(first)
-        """The first frame as a carrier, for the writer to learn format, size and colour from."""
+        self.blank = self._prepare(first)
+        """A frame without picture, for the writer to learn format, size, time base and colour from."""
+        for samples in video_pixels.views(self.blank):
+            samples[...] = 0
 
     @property
     def turned(self) -> bool:

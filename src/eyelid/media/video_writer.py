@@ -53,7 +53,7 @@ class VideoWriter:
             raise UsageError(
                 f"{path.suffix or 'no suffix'} names no video container; use {', '.join(_CONTAINERS)}"
             )
-        first = reader.first
+        first = reader.blank
         self._plan = plan(encoding, form, first.format.name, first.width, first.height)
         self._changes = list(self._plan.changes)
         self._sound: SoundCopy | None = None
@@ -136,7 +136,7 @@ class VideoWriter:
             self._changes.append(f"times are kept to {finest} s, the finest that {self._path.suffix} holds")
 
     def _add_picture(self, form: str, reader: VideoReader) -> VideoStream:
-        first, info = self._fit(reader.first), reader.info
+        first, info = self._fit(reader.blank), reader.info
         name, options = self._plan.encoder, self._plan.options
         rate = info.rate or Fraction(25)
         try:
@@ -160,7 +160,7 @@ class VideoWriter:
         if name in _BY_QUANTISER:
             context.qscale = True
             context.global_quality = _BY_QUANTISER[name]
-        if reader.first.interlaced_frame:
+        if reader.blank.interlaced_frame:
             if name == "libx264" and not reader.turned:
                 context.flags |= CodecFlags.interlaced_dct
                 context.field_order = reader.field_order
