@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from eyelid.media.kinds import MediaKind
+from eyelid.media.kinds import MediaKind, sniff_format
 from eyelid.media.video import AudioMode
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def of_video(info: VideoInfo, encoding: VideoEncoding) -> Source:
     dropped = info.dropped if keeps_sound or not info.audio else (*info.dropped, "sound")
     return Source(
         MediaKind.VIDEO,
-        info.container,
+        sniff_format(info.path).value,
         info.height if sideways else info.width,
         info.width if sideways else info.height,
         info.frames_estimate,
