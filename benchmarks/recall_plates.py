@@ -92,7 +92,9 @@ def measure(folder: Path, detector: PlateDetector) -> list[Result]:
 def detector_for(quality: Quality, precision: Precision, *, moving: bool = False) -> PlateDetector:
     """Return the detector with its network in one precision."""
     detector = PlateDetector(quality, device=Device.CPU, threads=2, moving=moving)
-    detector._session = Session("plate", precision=precision, threads=2, steady=moving)
+    detector._session = Session(
+        "plate", precision=precision, threads=2, steady=moving and quality is not Quality.THOROUGH
+    )
     return detector
 
 

@@ -31,7 +31,7 @@ STILL_PASSES: Final = {
     Quality.BALANCED: (640, 1024),
     Quality.THOROUGH: (640, 1024, 1600),
 }
-MOVING_PASSES: Final = {Quality.FAST: (480,), Quality.BALANCED: (640,), Quality.THOROUGH: (1024,)}
+MOVING_PASSES: Final = {Quality.FAST: (480,), Quality.BALANCED: (640,), Quality.THOROUGH: (640, 1024)}
 """The long sides at which the network looks at a frame, in pixels."""
 
 STILL_SCORE: Final = 0.25
@@ -53,8 +53,9 @@ class PlateDetector(Detector):
     models = ("plate",)
 
     def __init__(self, quality: Quality, *, device: Device, threads: int | None, moving: bool) -> None:
-        self._session = Session("plate", device=device, threads=threads, steady=moving)
         self._passes = (MOVING_PASSES if moving else STILL_PASSES)[quality]
+        steady = moving and len(self._passes) == 1
+        self._session = Session("plate", device=device, threads=threads, steady=steady)
         self._score = MOVING_SCORE if moving else STILL_SCORE
         self.start_score = MOVING_START_SCORE if moving else STILL_SCORE
 

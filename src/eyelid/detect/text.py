@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from eyelid.models.session import Device
     from eyelid.types import RawFrame
 
-PASSES: Final = {
+STILL_PASSES: Final = {
     Quality.FAST: (736,),
     Quality.BALANCED: (736, 1472),
     Quality.THOROUGH: (736, 1472, 2208),
 }
-"""The long sides at which the network looks at a still, in pixels; a moving frame is looked at once."""
-
-MOVING_PASS: Final = {Quality.FAST: 512, Quality.BALANCED: 736, Quality.THOROUGH: 1472}
+MOVING_PASSES: Final = {Quality.FAST: (512,), Quality.BALANCED: (736,), Quality.THOROUGH: (736, 1472)}
+"""The long sides at which the network looks at a frame, in pixels."""
 
 IN_TEXT: Final = 0.3
 """A pixel belongs to a line at or above this probability."""
@@ -52,8 +51,9 @@ class TextDetector(Detector):
     models = ("text",)
 
     def __init__(self, quality: Quality, *, device: Device, threads: int | None, moving: bool) -> None:
-        self._session = Session("text", device=device, threads=threads, steady=moving)
-        self._passes = (MOVING_PASS[quality],) if moving else PASSES[quality]
+        self._passes = (MOVING_PASSES if moving else STILL_PASSES)[quality]
+        steady = moving and len(self._passes) == 1
+        self._session = Session("text", device=device, threads=threads, steady=steady)
         self._score = MOVING_SCORE if moving else STILL_SCORE
         self.start_score = MOVING_START_SCORE if moving else STILL_SCORE
 
