@@ -15,8 +15,6 @@ from eyelid.cli import anonymize, detect, keygen, models, unlock, verify
 from eyelid.cli.output import complain
 from eyelid.errors import EyelidError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="eyelid",
     help="Private computer vision: hide what must not be seen, and say what is left.",
@@ -47,22 +45,30 @@ def options(
     """Private computer vision: hide what must not be seen, and say what is left."""
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Leave through all context managers, so that nothing half done stays."""
-    sys.exit(128 + number)
+class _Stopped(BaseException):
+    """A signal asks the program to end, through all context managers, so that nothing half done stays."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise _Stopped(number)
 
 
 def run() -> None:
     """Run the program; an error is one sentence on stderr, and a code: 1 failed, 2 wrong usage."""
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
     try:
         app()
     except EyelidError as error:
         complain(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except _Stopped as stopped:
         complain("stopped; what was not finished has been removed, and the input is as it was")
-        sys.exit(INTERRUPTED)
+        sys.exit(stopped.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

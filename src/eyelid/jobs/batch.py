@@ -7,6 +7,8 @@ import signal
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING
 
 from eyelid.errors import EyelidError, InputError, OutputError, UnsupportedError
@@ -18,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
-    from eyelid.jobs.progress import ProgressListener
+    from eyelid.jobs.progress import Progress, ProgressListener
     from eyelid.jobs.settings import Settings
 
 _worker: Anonymizer | None = None
+_stopping = Event()
 
 
 def attempt(anonymizer: Anonymizer, task: Task, listener: ProgressListener = silent) -> FileResult:
@@ -81,8 +84,9 @@ def _until_death(
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                task = waiting.popleft()
-                running[pool.submit(_run_in_worker, task)] = task
+                with _without_interrupts():
+                    running[pool.submit(_run_in_worker, waiting[0])] = waiting[0]
+                waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 result = future.result()
                 del running[future]
@@ -97,17 +101,32 @@ def _until_death(
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that ignore Ctrl-C from their first moment: this process ends them in good order."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker(settings: Settings) -> None:
     global _worker
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = Anonymizer(settings)
+    signal.signal(signal.SIGTERM, _stop_soon)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(1)
+def _stop_soon(_number: int, _frame: FrameType | None) -> None:
+    _stopping.set()
+
+
+def _stop_if_asked(_: Progress) -> None:
+    """Leave a file half done between two of its frames: an exception from a signal could get lost."""
+    if _stopping.is_set():
+        raise SystemExit(1)
 
 
 def _run_in_worker(task: Task) -> FileResult:
     assert _worker is not None
-    return attempt(_worker, task)
+    return attempt(_worker, task, _stop_if_asked)

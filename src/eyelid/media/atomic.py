@@ -9,7 +9,7 @@ import glob
 import os
 import secrets
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from eyelid.errors import OutputError
@@ -46,19 +46,16 @@ def atomic_output(final: Path, *, force: bool) -> Iterator[Path]:
     gets the permissions of any new file. Raises OutputError.
     """
     _check_place(final, force=force)
-    try:
-        _remove_leftovers(final)
-        partial, lock = _create_partial(final)
-    except OSError as error:
-        raise _output_error(final, error) from error
-    try:
-        yield partial
-        _publish(partial, final, force=force)
-    except OSError as error:
-        raise _output_error(final, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
-        os.close(lock)
+    partial = final.with_name(f"{_partial_stem(final)}.{secrets.token_hex(4)}.partial{final.suffix}")
+    with ExitStack() as stack:
+        stack.callback(_unlink, partial)  # first, so that no signal finds a file that nobody removes
+        try:
+            _remove_leftovers(final)
+            stack.callback(os.close, _create(partial))
+            yield partial
+            _publish(partial, final, force=force)
+        except OSError as error:
+            raise _output_error(final, error) from error
 
 
 def _check_place(final: Path, *, force: bool) -> None:
@@ -84,16 +81,20 @@ def _check_place(final: Path, *, force: bool) -> None:
         raise _exists(final)
 
 
-def _create_partial(final: Path) -> tuple[Path, int]:
+def _create(partial: Path) -> int:
     """Create an empty partial file and hold a lock on it, so that other runs see that its owner lives."""
     while True:
-        partial = final.with_name(f"{_partial_stem(final)}.{secrets.token_hex(4)}.partial{final.suffix}")
         descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with suppress(OSError):  # some network file systems cannot lock; their leftovers stay
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:  # else another run cleaned it away before it was locked
-            return partial, descriptor
+            return descriptor
         os.close(descriptor)
+
+
+def _unlink(partial: Path) -> None:
+    with suppress(OSError):  # the folder may be gone, or its name too long
+        partial.unlink()
 
 
 def _remove_leftovers(final: Path) -> None:
