@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 VIDEO_SIDES: Final = {Quality.FAST: (512,), Quality.BALANCED: (640,), Quality.THOROUGH: (640, 1280)}
 """The long sides, in pixels, at which a frame of a video is looked at."""
 
+STILL_LOOKS: Final = {Quality.FAST: 1, Quality.BALANCED: 2, Quality.THOROUGH: 4}
+"""How often a still is looked at, at most."""
+
 STILL_SCORE: Final = 0.25
 VIDEO_SCORE: Final = 0.1
 VIDEO_START_SCORE: Final = 0.3
@@ -31,7 +34,7 @@ SURE: Final = 0.9
 """A face of this score is covered without a second opinion."""
 JUDGED_WIDTH: Final = 24.0
 """Faces narrower than this, in pixels, cannot be judged and are covered."""
-FIRST_JUDGED: Final = 8
+FIRST_JUDGED: Final = 3
 DOUBT: Final = 0.8
 """What a second opinion of -1 takes from the score."""
 
@@ -57,7 +60,12 @@ class FaceDetector(Detector):
     ) -> None:
         self._quality = quality
         self._moving = moving
-        self._session = Session(NAME, device=device, precision=precision, threads=threads)
+        # one session a look: photos of one camera then never change its shape, which costs about 10 ms
+        looks = len(VIDEO_SIDES[quality]) if moving else STILL_LOOKS[quality]
+        self._sessions = [
+            Session(NAME, device=device, precision=precision, threads=threads, steady=moving)
+            for _ in range(looks)
+        ]
         self._second = None if moving else RealFace(device=device, precision=precision, threads=threads)
         self.models = (NAME,) if moving else (NAME, EMBEDDER)
         self.start_score = VIDEO_START_SCORE if moving else STILL_SCORE
@@ -70,7 +78,8 @@ class FaceDetector(Detector):
         least = VIDEO_SCORE if self._moving else STILL_SCORE
         sides = VIDEO_SIDES[self._quality] if self._moving else still_sides(frame, self._quality)
         sizes = dict.fromkeys(fit(frame.width, frame.height, side, MULTIPLE) for side in sides)
-        faces = join([look(self._session, frame, size, least) for size in sizes])
+        looks = zip(self._sessions, sizes, strict=False)
+        faces = join([look(session, frame, size, least) for session, size in looks])
         if self._second:
             faces = _doubted(faces, frame, max(sizes), self._second).at_least(least)
         return detections(clip(faces.boxes, frame.width, frame.height), faces.scores, Target.FACE)
