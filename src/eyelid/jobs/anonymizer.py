@@ -59,9 +59,15 @@ class Anonymizer:
         with self._searcher.search(task.source, task.name) as search:
             if task.in_folder:
                 make_folder(task.output.parent)
-            check_output(task.source, task.output, force=task.force)
+            self._check_outputs(task)
             evidence = self._write(task, search, listener, started)
         return FileResult(task, Outcome.DONE, evidence)
+
+    def _check_outputs(self, task: Task) -> None:
+        check_output(task.source, task.output, force=task.force)
+        check_output(task.source, task.evidence, force=True)
+        if self._settings.method.sidecar:
+            check_output(task.source, task.sidecar(self._settings.method.sidecar), force=task.force)
 
     def _write(self, task: Task, search: Search, listener: ProgressListener, started: float) -> Evidence:
         """Write the output under a partial name, then its evidence, and only then give it its name."""

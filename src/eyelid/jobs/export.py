@@ -13,7 +13,7 @@ from eyelid.jobs.coco import CocoWriter
 from eyelid.jobs.mot import MotWriter
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.tally import Tally
-from eyelid.media.atomic import atomic_output
+from eyelid.media.atomic import atomic_output, check_output
 from eyelid.types import Detections, Target
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def export_detections(
     """
     if kind is ExportFormat.MOT and len(tasks) > 1:
         raise UsageError("a MOT csv describes one video; choose --format coco for several files")
+    for task in tasks:
+        check_output(task.source, output, force=force)
     failures: list[str] = []
     tally = Tally(searcher.settings.targets)
     with (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eyelid.errors import InputError, OutputError, UsageError
-from eyelid.evidence.file import evidence_path
+from eyelid.errors import EvidenceError, InputError, OutputError, UsageError
+from eyelid.evidence.file import evidence_path, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,10 +71,10 @@ def tasks_for(sources: Sequence[Path], output: Path | None, *, force: bool) -> l
 
     A file ``a.mp4`` becomes ``a.anon.mp4`` beside it, a folder ``photos`` becomes ``photos.anon`` with the
     same tree. ``output`` names another file or folder. Raises InputError where a source is missing and
-    UsageError where ``output`` does not fit the sources.
+    UsageError where ``output`` does not fit the sources, or two of them would get the same name.
     """
     for source in sources:
-        if not source.exists():
+        if not os.path.exists(source):  # noqa: PTH110  # never raises, whatever the name
             raise InputError(f"{source} does not exist; check the path")
     if len(sources) == 1 and sources[0].is_dir():
         return list(_folder(sources[0], output or _beside(sources[0]), force=force))
@@ -82,7 +83,12 @@ def tasks_for(sources: Sequence[Path], output: Path | None, *, force: bool) -> l
         raise UsageError(f"{folders[0]} is a folder; give it alone, or give files only")
     if len(sources) > 1 and output is not None and not output.is_dir():
         raise UsageError(f"{output} must be an existing folder to take the output of {len(sources)} files")
-    return [_file(source, output, force=force) for source in sources]
+    tasks = [_file(source, output, force=force) for source in sources]
+    for name, count in Counter(task.output for task in tasks).items():
+        if count > 1:
+            raise UsageError(f"{count} sources would become {name}; give them in turn, each with an --output")
+    shared = Counter(task.evidence for task in tasks)
+    return [_with_own_evidence(task, shared=shared[task.evidence] > 1) for task in tasks]
 
 
 def _beside(source: Path) -> Path:
@@ -97,9 +103,26 @@ def _beside(source: Path) -> Path:
 def _file(source: Path, output: Path | None, *, force: bool) -> Task:
     if output is None:
         output = _beside(source)
-    elif output.is_dir():
+    elif os.path.isdir(output):  # noqa: PTH112  # never raises, whatever the name
         output = output / _beside(source).name
     return Task(source, output, evidence_path(output), source.name, force)
+
+
+def _with_own_evidence(task: Task, *, shared: bool) -> Task:
+    """Let ``a.anon.jpg`` not write over the evidence of ``a.anon.png``, nor over a file of the user's."""
+    longer = evidence_path(task.output, full_name=True)
+    if shared or os.path.exists(longer) or _is_taken(task):  # noqa: PTH110  # as above
+        return replace(task, evidence=longer)
+    return task
+
+
+def _is_taken(task: Task) -> bool:
+    try:
+        return task.evidence.is_file() and read(task.evidence).output.name != task.output.name
+    except EvidenceError:
+        return True
+    except OSError:  # a name that no file can have: whoever writes the output says so
+        return False
 
 
 def _folder(source: Path, output: Path, *, force: bool) -> Iterator[Task]:

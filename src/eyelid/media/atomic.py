@@ -56,6 +56,8 @@ def atomic_output(final: Path, *, force: bool) -> Iterator[Path]:
             _publish(partial, final, force=force)
         except OSError as error:
             raise _output_error(final, error) from error
+        except OutputError as error:
+            raise OutputError(str(error).replace(str(partial), str(final))) from error
 
 
 def _check_place(final: Path, *, force: bool) -> None:
