@@ -189,11 +189,11 @@ class Critic:
         return np.full(len(boxes), self.verdict, np.float32)
 
 
-def doubted(critic: Critic, widths: Sequence[float], score: float, shrink: float = 1.0) -> Faces:
+def doubted(critic: Critic, widths: Sequence[float], score: float, enlarged: int = 1) -> Faces:
     boxes = np.array([[0, 0, width, width] for width in widths], np.float32)
     found = Faces(boxes, np.full(len(boxes), score, np.float32))
-    frame = blank(400, 300)
-    return faces._doubted(found, frame, (round(400 * shrink), round(300 * shrink)), critic)  # type: ignore[arg-type]
+    frame = blank(400 * enlarged, 300 * enlarged)
+    return faces._doubted(found, frame, critic)  # type: ignore[arg-type]
 
 
 def test_small_and_sure_faces_are_covered_unasked() -> None:
@@ -201,7 +201,7 @@ def test_small_and_sure_faces_are_covered_unasked() -> None:
     assert doubted(critic, [10, 23], 0.5).scores.tolist() == [0.5, 0.5]
     sure = np.float32(faces.SURE)
     assert doubted(critic, [80], faces.SURE).scores.tolist() == [sure]
-    assert doubted(critic, [40], 0.5, shrink=0.5).scores.tolist() == [0.5]
+    assert doubted(critic, [40], 0.5, enlarged=10).scores.tolist() == [0.5]
     assert critic.judged == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -25,6 +26,8 @@ VIDEO_SIDES: Final = {Quality.FAST: (512,), Quality.BALANCED: (640,), Quality.TH
 
 STILL_LOOKS: Final = {Quality.FAST: 1, Quality.BALANCED: 2, Quality.THOROUGH: 4}
 """How often a still is looked at, at most."""
+LARGEST: Final = 1920.0
+"""Stills are not looked at or judged at more than this, as the width of a 4:3 picture, but when thorough."""
 
 STILL_SCORE: Final = 0.25
 VIDEO_SCORE: Final = 0.1
@@ -81,7 +84,7 @@ class FaceDetector(Detector):
         looks = zip(self._sessions, sizes, strict=False)
         faces = join([look(session, frame, size, least) for session, size in looks])
         if self._second:
-            faces = _doubted(faces, frame, max(sizes), self._second).at_least(least)
+            faces = _doubted(faces, frame, self._second).at_least(least)
         return detections(clip(faces.boxes, frame.width, frame.height), faces.scores, Target.FACE)
 
 
@@ -91,9 +94,9 @@ def still_sides(frame: RawFrame, quality: Quality) -> tuple[int, ...]:
     The sizes are those of a 4:3 picture with as many pixels, so that a panorama costs no more and is not
     shrunk further: once small, for large and blurred faces, and once near its own size, for small ones.
     """
-    own = max(1.0, (frame.width * frame.height * 4 / 3) ** 0.5)
+    own = _own(frame)
     near = min(own, 640.0)
-    far = min(max(own, 960.0), 1920.0, 1.5 * own)
+    far = min(max(own, 960.0), LARGEST, 1.5 * own)
     widths = {
         Quality.FAST: (min(1.5 * own, 800.0),),
         Quality.BALANCED: (near, far),
@@ -102,13 +105,18 @@ def still_sides(frame: RawFrame, quality: Quality) -> tuple[int, ...]:
     return tuple(round(width * max(frame.width, frame.height) / own) for width in widths)
 
 
-def _doubted(faces: Faces, frame: RawFrame, size: tuple[int, int], second: RealFace) -> Faces:
+def _own(frame: RawFrame) -> float:
+    """The width of a 4:3 picture with as many pixels as the frame."""
+    return max(1.0, math.sqrt(frame.width * frame.height * 4 / 3))
+
+
+def _doubted(faces: Faces, frame: RawFrame, second: RealFace) -> Faces:
     """Lower the scores of faces that the second opinion finds drawn, moulded or no faces.
 
     Only faces that are neither sure nor small are judged. The widest come first; the others follow where
     those look wrong, and keep their scores where not.
     """
-    shrink = min(1.0, size[0] / frame.width)
+    shrink = min(1.0, LARGEST / _own(frame))
     picture = frame.bgr(max(1, round(frame.width * shrink)), max(1, round(frame.height * shrink)))
     boxes = faces.boxes * np.float32(shrink)
     widths = boxes[:, 2] - boxes[:, 0]
