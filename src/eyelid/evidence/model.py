@@ -119,7 +119,9 @@ class Settings(Record):
     """What was asked for.
 
     ``stride`` is the distance in frames between two runs of the detector. ``detections`` is the hash of the
-    file of detections that the user gave in place of a detector.
+    file of detections that the user gave in place of a detector. ``detectors`` are the user's own: a callable
+    as module:callable:target, a network as its target and the hash of its file. ``keep`` are the hashes of
+    the pictures of people to keep.
     """
 
     targets: tuple[Target, ...] = Field(min_length=1)
@@ -130,6 +132,8 @@ class Settings(Record):
     tracking: Step | None = None
     encoding: Step | None = None
     detections: Sha256 | None = None
+    detectors: tuple[Name, ...] = ()
+    keep: tuple[Sha256, ...] = ()
 
 
 class TargetCount(Record):

@@ -6,23 +6,25 @@ import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from eyelid.errors import EvidenceError, InputError, OutputError
+from eyelid.errors import EvidenceError, InputError, LockError, OutputError
 from eyelid.evidence.file import input_file, output_file, read, write
-from eyelid.evidence.signing import load_signing_key
 from eyelid.jobs.cover import cover
-from eyelid.jobs.keep import Keeper, load_people
+from eyelid.jobs.keep import Keeper
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.record import asked, evidence_of
 from eyelid.jobs.search import Searcher
 from eyelid.jobs.tally import Tally
 from eyelid.jobs.tasks import FileResult, Outcome, make_folder
 from eyelid.media.atomic import atomic_output, check_output
-from eyelid.obfuscate.lock import LockObfuscator
+from eyelid.obfuscate.keys import read_key
+from eyelid.obfuscate.lock import Lock, LockObfuscator
 from eyelid.obfuscate.registry import build as build_obfuscator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from eyelid.detect.base import Detector
     from eyelid.evidence.model import Evidence
@@ -44,7 +46,9 @@ class Anonymizer:
     def __init__(self, settings: Settings, detectors: Sequence[Detector] = ()) -> None:
         self._settings = settings
         self._searcher = Searcher(settings, detectors)
-        self._signing_key = load_signing_key(settings.signing_key) if settings.signing_key else None
+        if isinstance(settings.method, Lock):
+            read_key(settings.method.key)
+        self._signing_key = _signing_key(settings)
         device, threads = settings.device, settings.threads
         self._people = load_people(settings.keep, device=device, threads=threads) if settings.keep else None
 
@@ -114,7 +118,8 @@ class Anonymizer:
                 and evidence.output == output_file(task.output, task.output.name)
                 and evidence.settings == asked(self._settings, self._searcher.describe(task.source))
             )
-        except (EvidenceError, InputError):
+            self._check_sidecar(task)
+        except (EvidenceError, InputError, LockError):
             same = False
         if not same:
             raise OutputError(
@@ -123,8 +128,24 @@ class Anonymizer:
             )
         return evidence
 
+    def _check_sidecar(self, task: Task) -> None:
+        """Raise LockError where the locked pixels of an output are not there for this key."""
+        method = self._settings.method
+        if isinstance(method, Lock):
+            from eyelid.obfuscate.lock_format import LockReader  # loads OpenSSL, which only this method needs
+
+            LockReader(task.sidecar(method.sidecar or ""), read_key(method.key), task.output).close()
+
 
 def _counted(search: Search, path: Path, listener: ProgressListener) -> Iterator[PlannedFrame]:
     for done, item in enumerate(search.planned, start=1):
         yield item
         listener(Progress(path, done, search.source.total, search.source.unit))
+
+
+def _signing_key(settings: Settings) -> Ed25519PrivateKey | None:
+    if settings.signing_key is None:
+        return None
+    from eyelid.evidence.signing import load_signing_key  # loads OpenSSL, which most runs do not need
+
+    return load_signing_key(settings.signing_key)

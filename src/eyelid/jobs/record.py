@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eyelid.evidence.file import input_file
@@ -60,6 +61,8 @@ def asked(settings: Asked, source: Source) -> Settings:
         tracking=_step(TrackSettings(on_lost=settings.on_lost), "tracking") if video else None,
         encoding=_step(settings.encoding, "encoding") if video else None,
         detections=input_file(settings.detections).sha256 if settings.detections else None,
+        detectors=tuple(_own(spec) for spec in settings.detectors),
+        keep=tuple(input_file(path).sha256 for path in settings.keep),
     )
 
 
@@ -101,6 +104,12 @@ def evidence_of(
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
         warnings=_warnings(finder),
     )
+
+
+def _own(spec: str) -> str:
+    """Name a detector of the user's own: a callable as given, a network by its content."""
+    path, _, target = spec.rpartition(":") if not spec.endswith(".onnx") else (spec, "", "all")
+    return f"onnx:{input_file(Path(path)).sha256}:{target}" if path.endswith(".onnx") else spec
 
 
 def _step(parameters: BaseModel, name: str) -> Step:
