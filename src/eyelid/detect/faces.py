@@ -39,7 +39,7 @@ JUDGED_WIDTH: Final = 24.0
 """Faces narrower than this, in pixels, cannot be judged and are covered."""
 FIRST_JUDGED: Final = 3
 DOUBT: Final = 0.8
-"""What a second opinion of -1 takes from the score."""
+"""What a second opinion of -1 takes from the score; at 0.75 drawings pass, at 0.9 a profile is lost."""
 
 
 class FaceDetector(Detector):
