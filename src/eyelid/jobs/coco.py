@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from eyelid.errors import InputError
 from eyelid.types import Detections, Target
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from numpy.typing import NDArray
+
     from eyelid.types import RawFrame
 
 _TARGETS = tuple(Target)
+
+_SLACK = 2.0
+"""Pixels by which a box may be larger than its polygon and still be the same outline."""
 
 
 class _Lenient(BaseModel):
@@ -59,6 +64,29 @@ class CocoAnnotation(_Lenient):
     segmentation: tuple[tuple[float, ...], ...] = ()
     score: float = 1.0
     track_id: int = -1
+
+    @field_validator("segmentation")
+    @classmethod
+    def _in_pairs(cls, polygons: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+        if any(len(polygon) % 2 for polygon in polygons):
+            raise ValueError("a polygon is a list of x, y pairs")
+        return polygons
+
+    @property
+    def outline(self) -> NDArray[np.float32] | None:
+        """The corners (k, 2) in pixels whose hull is to be covered, None where that is the box itself.
+
+        The box counts too where it reaches beyond its polygons, since a person may have edited either.
+        """
+        points = [value for polygon in self.segmentation for value in polygon]
+        if not points:
+            return None
+        corners = np.array(points, np.float32).reshape(-1, 2)
+        x, y, width, height = self.bbox
+        box = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]], np.float32)
+        if (box < corners.min(axis=0) - _SLACK).any() or (box > corners.max(axis=0) + _SLACK).any():
+            return np.concatenate([corners, box])
+        return corners
 
 
 class CocoFile(_Lenient):
@@ -190,10 +218,7 @@ class CocoDetections:
             np.array([entry.score for entry in entries], np.float32),
             targets,
             np.array([entry.track_id for entry in entries], np.int64),
-            tuple(
-                np.array(entry.segmentation[0], np.float32).reshape(-1, 2) if entry.segmentation else None
-                for entry in entries
-            ),
+            tuple(entry.outline for entry in entries),
         )
 
 
