@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from eyelid.errors import LockError
@@ -33,7 +34,8 @@ def unlock(
 ) -> Path:
     """Write a copy of ``locked`` in which what was covered shows the exact pixels decoded from the original.
 
-    The copy is lossless: FFV1 in MKV for a video, PNG for a still of one page, else TIFF. Its usual name is
+    The copy is lossless: FFV1 in MKV for a video (whose times are
+    whole milliseconds), PNG for a still of one page without CMYK, else TIFF. Its usual name is
     ``a.unlocked.mkv`` for ``a.anon.mp4``. Returns its path. Raises LockError (no or wrong key, no sidecar,
     altered files), InputError and OutputError.
     """
@@ -65,11 +67,17 @@ def unlock(
                     yield lock.restore(frame)
                     listener(Progress(locked, frame.index + 1, pages, "pages"))
 
-            output = output or _unlocked(locked, ".png" if pages == 1 else ".tiff")
+            frames = restored()
+            first = next(frames)
+            output = output or _unlocked(locked, ".png" if pages == 1 and _fits_png(first) else ".tiff")
             check_output(locked, output, force=force)
             with atomic_output(output, force=force) as partial:
-                write_lossless(partial, restored())
+                write_lossless(partial, chain([first], frames))
         return output
+
+
+def _fits_png(frame: SafeFrame) -> bool:
+    return all(plane.name in {"L", "R", "G", "B", "A"} for plane in frame.planes)
 
 
 def _unlocked(locked: Path, suffix: str) -> Path:
