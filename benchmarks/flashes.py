@@ -112,8 +112,8 @@ def _share(covered: NDArray[np.bool_], box: NDArray[np.float32]) -> float:
 
 
 def _flashes(
-    faces: list[tuple[float, NDArray[np.float32]]],
-    destroyed: list[NDArray[np.bool_]],
+    faces: Sequence[tuple[float, NDArray[np.float32]]],
+    destroyed: Sequence[NDArray[np.bool_]],
     number: int,
     entry: int,
 ) -> bool:

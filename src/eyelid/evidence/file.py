@@ -11,7 +11,6 @@ from pydantic import JsonValue, ValidationError
 
 from eyelid.errors import EvidenceError, InputError
 from eyelid.evidence.model import SCHEMA, Evidence, InputFile, OutputFile, SignedEvidence
-from eyelid.evidence.signing import sign
 from eyelid.media.atomic import atomic_output
 
 if TYPE_CHECKING:
@@ -58,7 +57,11 @@ def write(
 ) -> None:
     """Write evidence to ``path``, signed where there is a key; raises OutputError like ``atomic_output``."""
     document = evidence.model_dump(mode="json", by_alias=True, exclude={"signature"})
-    signature = sign(canonical(document), key).model_dump() if key else None
+    signature = None
+    if key:
+        from eyelid.evidence.signing import sign  # loads OpenSSL, which most runs do not need
+
+        signature = sign(canonical(document), key).model_dump()
     with atomic_output(path, force=force) as partial:
         partial.write_bytes(canonical(document | {"signature": signature}))
 

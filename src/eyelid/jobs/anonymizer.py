@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from eyelid.errors import EvidenceError, InputError, LockError, OutputError
 from eyelid.evidence.file import input_file, output_file, read, write
 from eyelid.jobs.cover import cover
-from eyelid.jobs.keep import Keeper
+from eyelid.jobs.keep import Keeper, load_people
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.record import asked, evidence_of
 from eyelid.jobs.search import Searcher

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eyelid.detect.identity import FaceEmbedder, KeepList
-from eyelid.detect.registry import build
-from eyelid.media.still import StillReader
 from eyelid.types import Quality, Target
 
 if TYPE_CHECKING:
@@ -18,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from eyelid.detect.identity import KeepList
     from eyelid.models.session import Device
     from eyelid.types import Detections, RawFrame
 
@@ -69,6 +67,10 @@ class Keeper:
 
 def load_people(pictures: Sequence[Path], *, device: Device, threads: int | None) -> KeepList:
     """Return the people to keep, from pictures that show one face each; raises InputError and ModelError."""
+    from eyelid.detect.identity import FaceEmbedder, KeepList
+    from eyelid.detect.registry import build
+    from eyelid.media.still import StillReader
+
     detector = build(Target.FACE, Quality.THOROUGH, device=device, threads=threads, moving=False)
     frames: dict[str, RawFrame] = {}
     for path in pictures:

@@ -14,8 +14,6 @@ from eyelid.jobs.prefetch import prefetch
 from eyelid.jobs.scan import Scan, stride_for
 from eyelid.jobs.source import of_still, of_video
 from eyelid.media.kinds import MediaKind, sniff
-from eyelid.media.still import Decode, StillReader, StillWriter
-from eyelid.media.video import VideoReader, VideoWriter
 from eyelid.obfuscate.lock import Lock
 from eyelid.track.settings import TrackSettings
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
     from eyelid.jobs.source import Source
     from eyelid.types import RawFrame, SafeFrame
 
-_QUEUE = 4
+_QUEUE = 2
 """Frames between two stages of the video pipeline."""
 
 
@@ -103,8 +101,12 @@ class Searcher:
     def describe(self, path: Path) -> Source:
         """Say what a file is, without searching it; raises InputError and UnsupportedError."""
         if sniff(path) is MediaKind.STILL:
+            from eyelid.media.still import StillReader
+
             with StillReader(path) as still:
                 return of_still(still.info)
+        from eyelid.media.video import VideoReader
+
         with VideoReader(path) as video:
             return of_video(video.info, self.settings.encoding)
 
@@ -118,6 +120,8 @@ class Searcher:
                 yield self._video(path, name, stack)
 
     def _still(self, path: Path, name: str, stack: ExitStack) -> Search:
+        from eyelid.media.still import Decode, StillReader, StillWriter  # only for stills: memory
+
         finder = self.still_finder
         decode = Decode.RGB if isinstance(self.settings.method, Lock) else Decode.NATIVE
         reader = stack.enter_context(StillReader(path, decode=decode))
@@ -133,6 +137,8 @@ class Searcher:
         )
 
     def _video(self, path: Path, name: str, stack: ExitStack) -> Search:
+        from eyelid.media.video import VideoReader, VideoWriter  # only for video: memory
+
         finder, encoding = self.video_finder, self.settings.encoding
         reader = stack.enter_context(VideoReader(path))
         source = of_video(reader.info, encoding)

