@@ -1,7 +1,8 @@
 """Every example of README.md and docs/ runs, offline, in a folder with the media that the examples name.
 
 A page's blocks run in order in one folder. ``console`` blocks: each line after ``$`` must pass or end with
-the exit code that ``# exit 1`` behind it names. ``python`` blocks: each runs as a program of its own.
+the exit code that ``# exit 1`` behind it names. ``python`` blocks: each runs as a program of its own, but
+one whose first line is ``# NAME.py`` is kept as that file, for the blocks after it.
 """
 
 import os
@@ -13,7 +14,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -22,6 +25,7 @@ SHOWN_ONLY = {"text", "json", "toml", "yaml"}
 """Languages of blocks that are output or settings; no other block escapes a run."""
 SETS_UP = ("git clone ", "cd ", "make ", "pip install ", "pre-commit ")
 """Beginnings of commands that set a machine up or need the network: CI runs `make test` itself."""
+MODULE = re.compile(r"# (\w+\.py)\n")
 EXIT = re.compile(r"\s+# exit (\d+)$")
 
 
@@ -48,7 +52,7 @@ def name_of(page: Path) -> str:
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The media that examples may name: street.mp4, long.mp4, party.jpg, me.jpg and the folder photos/."""
+    """The media that examples may name, in one folder; CONTRIBUTING.md lists them."""
     folder = tmp_path_factory.mktemp("media")
     for name, seconds in (("street.mp4", "1"), ("long.mp4", "4")):
         script = [
@@ -61,9 +65,24 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(script, check=True)
     portrait = ROOT / "docs" / "images" / "astronaut.jpg"
     (folder / "photos" / "more").mkdir(parents=True)
-    for name in ("party.jpg", "me.jpg", "photos/one.jpg", "photos/more/two.jpg"):
+    for name in ("party.jpg", "me.jpg", "me-outdoors.jpg", "photos/one.jpg", "photos/more/two.jpg"):
         shutil.copy(portrait, folder / name)
+    onnx.save(one_plate(), folder / "plates.onnx")
     return folder
+
+
+def one_plate() -> onnx.ModelProto:
+    """Return an end-to-end detector that sees the same plate in every picture."""
+    picture = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, 64, 64])
+    found = helper.make_tensor_value_info("found", TensorProto.FLOAT, [1, 1, 6])
+    nothing = [
+        helper.make_node("ReduceMin", ["picture"], ["least"], keepdims=0),
+        helper.make_node("Sub", ["least", "least"], ["zero"]),
+        helper.make_node("Add", ["box", "zero"], ["found"]),
+    ]
+    box = helper.make_tensor("box", TensorProto.FLOAT, [1, 1, 6], [8, 30, 24, 36, 0.9, 0])
+    graph = helper.make_graph(nothing, "one_plate", [picture], [found], [box])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
 
 
 @pytest.fixture
@@ -83,7 +102,10 @@ def run(arguments: list[str], folder: Path, expected: int, place: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     for block in blocks_of(page):
-        if block.language == "python":
+        module = MODULE.match(block.text) if block.language == "python" else None
+        if module:
+            (desk / module[1]).write_text(block.text)
+        elif block.language == "python":
             run([sys.executable, "-c", block.text], desk, 0, f"{name_of(page)}:\n{block.text}")
         for command in block.commands if block.language == "console" else []:
             if command.startswith(SETS_UP):
