@@ -2,8 +2,8 @@
 
 python tools/make_pictures.py [FOLDER]
 
-The street is drawn, the head is that of docs/images/astronaut.jpg (public domain, see NOTICE). What is covered
-is what ``eyelid.anonymize`` covers at its defaults.
+The street is drawn, the head is that of docs/images/astronaut.jpg (public domain, see NOTICE). What is
+covered is what ``eyelid.anonymize`` covers at its defaults.
 """
 
 from __future__ import annotations
@@ -58,10 +58,8 @@ def main() -> None:
         write(folder / "before-after.png", side_by_side([read(street), read(covered)]))
         portrait = Path(made) / "portrait.png"
         write(portrait, read(PORTRAIT))
-        faces = [read(portrait)]
-        for method in METHODS:
-            faces.append(read(eyelid.anonymize(portrait, method=method, force=True).output))
-        write(folder / "methods.png", side_by_side(faces))
+        faces = (read(eyelid.anonymize(portrait, method=m, force=True).output) for m in METHODS)
+        write(folder / "methods.png", side_by_side([read(portrait), *faces]))
 
 
 def read(path: Path) -> Picture:
