@@ -14,7 +14,7 @@ from eyelid.jobs.settings import Settings
 from eyelid.models import cards
 from eyelid.track.settings import OnLost
 from eyelid.types import Detections, Quality, Target
-from tests.canary import HIDDEN, SHOWN, Scene, Truth, correlation, pictures, save_scene, save_still
+from tests.canary import HIDDEN, SHOWN, Scene, Truth, correlation, pictures, save_clip, save_scene, save_still
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,6 +157,24 @@ def test_a_detector_that_misses_three_frames_shows_nothing(
     assert result.evidence is not None
     assert covered(result.evidence) == set()
     assert result.evidence.frames.held >= 3 if quality is Quality.THOROUGH else True
+
+
+@pytest.mark.parametrize("quality", Quality)
+def test_a_third_of_a_second_before_and_after_a_track_is_covered(quality: Quality, tmp_path: Path) -> None:
+    """A detector finds a face late and loses it early, in the middle of a long shot."""
+    seen, found = range(60, 100), range(68, 92)
+    still, empty = Scene(step=0, open=None), Scene(hidden=(), open=None)
+    drawn = [(still if index in seen else empty).picture() for index in range(160)]
+    source = save_clip(tmp_path / "a.mp4", drawn)
+    assert shown_in(source) == list(seen)
+    detector = Truth(lambda frame: still.boxes(0) if frame.index in found else [])
+    result = eyelid.anonymize(
+        source, targets=["face"], settings=Settings(quality=quality), detectors=[detector]
+    )
+    assert shown_in(result.output) == []
+    (first, *_), (last, *_) = pictures(result.output), pictures(result.output)[::-1]
+    assert int(first.min()) > 20, "far away from the track nothing is covered"
+    assert int(last.min()) > 20
 
 
 def test_without_any_detection_the_search_sees_the_canary(clip: Path, tmp_path: Path) -> None:
