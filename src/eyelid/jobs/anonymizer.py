@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from eyelid.detect.base import Detector
     from eyelid.evidence.model import Evidence
+    from eyelid.evidence.model import Settings as EvidenceSettings
     from eyelid.jobs.cover import PlannedFrame
     from eyelid.jobs.progress import ProgressListener
     from eyelid.jobs.search import Search
@@ -77,7 +78,7 @@ class Anonymizer:
         """Write the output under a partial name, then its evidence, and only then give it its name."""
         settings = self._settings
         given = input_file(task.source)
-        tally = Tally(settings.targets)
+        tally = Tally(self._searcher.targets)
         keeper = Keeper(self._people) if self._people else None
         with ExitStack() as stack:
             partial = stack.enter_context(atomic_output(task.output, force=task.force))
@@ -116,7 +117,7 @@ class Anonymizer:
             same = (
                 evidence.input == input_file(task.source)
                 and evidence.output == output_file(task.output, task.output.name)
-                and evidence.settings == asked(self._settings, self._searcher.describe(task.source))
+                and evidence.settings == self._asked(task)
             )
             self._check_sidecar(task)
         except (EvidenceError, InputError, LockError):
@@ -127,6 +128,9 @@ class Anonymizer:
                 "choose another output folder or allow it to be replaced (--force)"
             )
         return evidence
+
+    def _asked(self, task: Task) -> EvidenceSettings:
+        return asked(self._settings, self._searcher.targets, self._searcher.describe(task.source))
 
     def _check_sidecar(self, task: Task) -> None:
         """Raise LockError where the locked pixels of an output are not there for this key."""

@@ -190,6 +190,13 @@ class CocoDetections:
                 f"{self._path} has a category {name!r}; eyelid knows {', '.join(Target)}: rename the category"
             ) from None
 
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that are detected anywhere in the file, in the order of :class:`Target`."""
+        entries = (entry for annotations in self._annotations.values() for entry in annotations)
+        found = {self._targets.get(entry.category_id) for entry in entries}
+        return tuple(target for target in Target if target in found)
+
     def files(self) -> frozenset[str]:
         """Return the names of the media files that have frames here."""
         return frozenset(name for name, _ in self._images)

@@ -69,7 +69,7 @@ def export_detections(
     for task in tasks:
         check_output(task.source, output, force=force)
     failures: list[str] = []
-    tally = Tally(searcher.settings.targets)
+    tally = Tally(searcher.targets)
     with (
         atomic_output(output, force=force) as partial,
         CocoWriter(partial) if kind is ExportFormat.COCO else MotWriter(partial) as writer,

@@ -75,7 +75,7 @@ def preview(
         starts = _best_starts(reader, finder, source, listener)
         rate = None if reader.info.rate is None else float(reader.info.rate)
         obfuscator = build_obfuscator(method, settings.coverage)
-        tally = Tally(settings.targets)
+        tally = Tally(searcher.targets)
         began = time.perf_counter()
         with atomic_output(output, force=force) as partial:
             with VideoWriter(partial, reader, encoding) as writer:

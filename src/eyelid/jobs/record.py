@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from eyelid.jobs.source import Source
     from eyelid.jobs.tally import Tally
     from eyelid.models.session import Device
-    from eyelid.types import Guarantee
+    from eyelid.types import Guarantee, Target
 
 
-def asked(settings: Asked, source: Source) -> Settings:
+def asked(settings: Asked, targets: tuple[Target, ...], source: Source) -> Settings:
     """Return the settings as the evidence states them: what decides the output, and no secret."""
     video = source.kind is MediaKind.VIDEO
     return Settings(
-        targets=settings.targets,
+        targets=targets,
         quality=settings.quality,
         method=_step(settings.method, settings.method.name),
         coverage=tuple(
@@ -55,7 +55,7 @@ def asked(settings: Asked, source: Source) -> Settings:
                 shape=settings.coverage.shape_for(target),
                 margin=settings.coverage.margin_for(target),
             )
-            for target in settings.targets
+            for target in targets
         ),
         stride=stride_for(settings.quality, source.rate) if video else 1,
         tracking=_step(TrackSettings(on_lost=settings.on_lost), "tracking") if video else None,
@@ -93,14 +93,14 @@ def evidence_of(
             height=source.height,
             duration=source.duration,
         ),
-        settings=asked(settings, source),
+        settings=asked(settings, tally.targets, source),
         frames=tally.frames(),
         counts=tally.counts(tracked=video),
         kept=kept,
         audio=source.audio,
         dropped=source.dropped,
         changes=source.changes,
-        guarantee=with_scope(guarantee, settings.targets, audio=bool(source.audio), kept=kept),
+        guarantee=with_scope(guarantee, tally.targets, audio=bool(source.audio), kept=kept),
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
         warnings=_warnings(finder),
     )

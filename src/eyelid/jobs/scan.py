@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from eyelid.track.settings import TrackSettings
     from eyelid.types import RawFrame
 
-LOOKS_A_SECOND: Final = {Quality.FAST: 6.0, Quality.BALANCED: 10.0}
+LOOKS_A_SECOND: Final = {Quality.FAST: 5.0, Quality.BALANCED: 8.0}
 """How often the detectors look at a video; in between, the tracker knows where things went."""
 
 LOOK_AHEAD_BYTES: Final = 160 * 2**20

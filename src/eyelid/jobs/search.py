@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from eyelid.jobs.finder import Finder
     from eyelid.jobs.settings import Settings
     from eyelid.jobs.source import Source
-    from eyelid.types import RawFrame, SafeFrame
+    from eyelid.types import RawFrame, SafeFrame, Target
 
 _QUEUE = 2
 """Frames between two stages of the video pipeline."""
@@ -74,6 +74,13 @@ class Searcher:
         self.settings = settings
         self._own = (*detectors, *_specified(settings))
         self._coco = CocoDetections(settings.detections) if settings.detections else None
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is covered: what was asked for, and what the user's detectors or detections bring."""
+        own = [target for detector in self._own for target in sorted(detector.targets)]
+        listed = self._coco.targets if self._coco is not None else ()
+        return tuple(dict.fromkeys((*self.settings.targets, *own, *listed)))
 
     @cached_property
     def still_finder(self) -> Finder | None:

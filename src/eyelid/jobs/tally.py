@@ -17,7 +17,7 @@ class Tally:
     """Counts over the frames of one file; it keeps numbers and track ids, never boxes."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = tuple(targets)
+        self.targets = tuple(targets)
         self._detections: Counter[Target] = Counter()
         self._frames: Counter[Target] = Counter()
         self._tracks: defaultdict[Target, set[int]] = defaultdict(set)
@@ -63,5 +63,5 @@ class Tally:
                 tracks=len(self._tracks[target]) if tracked else None,
                 frames=self._frames[target],
             )
-            for target in self._targets
+            for target in self.targets
         )
