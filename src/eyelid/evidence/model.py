@@ -217,7 +217,8 @@ class Evidence(Record):
     """One run of eyelid over one input: what went in, what was done, what came out, what is not covered.
 
     ``dropped`` names metadata and streams of the input that the output lacks, ``audio`` the codecs of the
-    sound that it still holds, ``changes`` says in sentences what else differs. ``created`` is in UTC.
+    sound that it still holds, ``changes`` says in sentences what else differs. ``encoder`` is the one that
+    wrote a video, with the options it was given. ``created`` is in UTC.
     """
 
     version: Literal["eyelid-evidence/1"] = Field(SCHEMA, alias="schema")
@@ -234,6 +235,7 @@ class Evidence(Record):
     audio: tuple[Name, ...] = ()
     dropped: tuple[Name, ...] = ()
     changes: tuple[Sentence, ...] = ()
+    encoder: Step | None = None
     guarantee: Guarantee
     timings: tuple[Stage, ...] = ()
     warnings: tuple[Sentence, ...] = ()

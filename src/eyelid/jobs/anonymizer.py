@@ -94,6 +94,7 @@ class Anonymizer:
                 tally,
                 keeper,
                 obfuscator.guarantee,
+                writer.encoder,
                 (given, output_file(partial, task.output.name)),
                 time.perf_counter() - started,
             )

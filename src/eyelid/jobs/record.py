@@ -27,7 +27,7 @@ from eyelid.models.session import precision_for
 from eyelid.track.settings import TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -73,6 +73,7 @@ def evidence_of(
     tally: Tally,
     keeper: Keeper | None,
     guarantee: Guarantee,
+    encoder: Mapping[str, str],
     files: tuple[InputFile, OutputFile],
     seconds: float,
 ) -> Evidence:
@@ -100,6 +101,7 @@ def evidence_of(
         audio=source.audio,
         dropped=source.dropped,
         changes=source.changes,
+        encoder=_encoder(encoder),
         guarantee=with_scope(guarantee, tally.targets, audio=bool(source.audio), kept=kept),
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
         warnings=_warnings(finder),
@@ -115,6 +117,14 @@ def _own(spec: str) -> str:
 def _step(parameters: BaseModel, name: str) -> Step:
     values = parameters.model_dump(mode="json", exclude={"name", "key"})
     return Step(name=name, parameters={key.replace("_", "-"): value for key, value in values.items()})
+
+
+def _encoder(options: Mapping[str, str]) -> Step | None:
+    if not options:
+        return None
+    return Step(
+        name=options["encoder"], parameters={key: value for key, value in options.items() if key != "encoder"}
+    )
 
 
 def _kept(settings: Asked, keeper: Keeper | None, *, video: bool) -> Kept | None:

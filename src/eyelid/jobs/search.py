@@ -18,7 +18,7 @@ from eyelid.obfuscate.lock import Lock
 from eyelid.track.settings import TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -39,6 +39,10 @@ class Writer(Protocol):
     @property
     def changes(self) -> tuple[str, ...]:
         """What the file holds otherwise than the input, in sentences."""
+
+    @property
+    def encoder(self) -> Mapping[str, str]:
+        """The encoder and its options by name; empty where the input decides them."""
 
     def write(self, frame: SafeFrame) -> None:
         """Take the next frame."""

@@ -18,7 +18,7 @@ from eyelid.media.still_info import PageEncoding, StillInfo
 from eyelid.media.still_pixels import to_pillow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -62,6 +62,11 @@ class StillWriter:
     def changes(self) -> tuple[str, ...]:
         """Nothing beyond what :class:`StillInfo` says."""
         return ()
+
+    @property
+    def encoder(self) -> Mapping[str, str]:
+        """Nothing: a still is encoded as its input was."""
+        return {}
 
     def write(self, frame: SafeFrame) -> None:
         """Write the next page or frame."""

@@ -21,7 +21,7 @@ from eyelid.media.video_pixels import convert, copy_planes, views
 from eyelid.media.video_sound import SoundCopy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -74,6 +74,11 @@ class VideoWriter:
     def changes(self) -> tuple[str, ...]:
         """What encoding alters beside the picture's compression, in sentences."""
         return tuple(self._changes)
+
+    @property
+    def encoder(self) -> Mapping[str, str]:
+        """The encoder in use, under ``encoder``, and the options that it was given."""
+        return {"encoder": self._plan.encoder, **self._plan.options}
 
     def write(self, frame: SafeFrame) -> None:
         """Encode one frame; frames come in order of time.
