@@ -162,9 +162,9 @@ def test_a_detector_that_misses_three_frames_shows_nothing(
 @pytest.mark.parametrize("quality", Quality)
 def test_a_third_of_a_second_before_and_after_a_track_is_covered(quality: Quality, tmp_path: Path) -> None:
     """A detector finds a face late and loses it early, in the middle of a long shot."""
-    seen, found = range(60, 100), range(68, 92)
+    seen, found = range(44, 72), range(52, 64)
     still, empty = Scene(step=0, open=None), Scene(hidden=(), open=None)
-    drawn = [(still if index in seen else empty).picture() for index in range(160)]
+    drawn = [(still if index in seen else empty).picture() for index in range(110)]
     source = save_clip(tmp_path / "a.mp4", drawn)
     assert shown_in(source) == list(seen)
     detector = Truth(lambda frame: still.boxes(0) if frame.index in found else [])
