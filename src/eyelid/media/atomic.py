@@ -12,7 +12,7 @@ import stat
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from eyelid.errors import OutputError
+from eyelid.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +56,8 @@ def atomic_output(final: Path, *, force: bool) -> Iterator[Path]:
             _publish(partial, final, force=force)
         except OSError as error:
             raise _output_error(final, error) from error
-        except OutputError as error:
-            raise OutputError(str(error).replace(str(partial), str(final))) from error
+        except (OutputError, UsageError) as error:
+            raise type(error)(str(error).replace(str(partial), str(final))) from error
 
 
 def _check_place(final: Path, *, force: bool) -> None:

@@ -51,9 +51,7 @@ class VideoWriter:
         self._path = path
         form = _CONTAINERS.get(path.suffix.lower())
         if form is None:
-            raise UsageError(
-                f"{path.suffix or 'no suffix'} names no video container; use {', '.join(_CONTAINERS)}"
-            )
+            raise UsageError(f"{path} names no video container; end it in one of {', '.join(_CONTAINERS)}")
         first = reader.blank
         self._plan = plan(encoding, form, first.format.name, first.width, first.height)
         self._changes = list(self._plan.changes)
