@@ -6,10 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eyelid.evidence.verify import verify
-    from eyelid.jobs.api import anonymize, anonymize_folder
+    from eyelid.jobs.api import anonymize, anonymize_folder, unlock, verify
     from eyelid.jobs.settings import Settings
-    from eyelid.jobs.unlock import unlock
     from eyelid.types import Quality, Shape, Target
 
 __version__ = "0.1.0"
@@ -32,8 +30,8 @@ _HOMES = {
     "Target": "eyelid.types",
     "anonymize": "eyelid.jobs.api",
     "anonymize_folder": "eyelid.jobs.api",
-    "unlock": "eyelid.jobs.unlock",
-    "verify": "eyelid.evidence.verify",
+    "unlock": "eyelid.jobs.api",
+    "verify": "eyelid.jobs.api",
 }
 
 

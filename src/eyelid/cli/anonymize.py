@@ -88,9 +88,14 @@ def anonymize(
     from pydantic import ValidationError
 
     from eyelid.cli.report import anonymize_many, preview_one
+    from eyelid.errors import UsageError
     from eyelid.jobs.settings import Settings
     from eyelid.obfuscate.registry import parse
 
+    if method == "lock" and key is None:
+        raise UsageError(
+            "--method lock needs a key; make one with 'eyelid keygen my.key' and give --key my.key"
+        )
     try:
         settings = Settings.model_validate(
             {

@@ -44,6 +44,7 @@ def detect(
 
     from eyelid.cli.output import Display, complain, say, say_json
     from eyelid.errors import EyelidError, UsageError
+    from eyelid.evidence.summary import NOUNS, number
     from eyelid.jobs.export import ExportFormat, export_detections
     from eyelid.jobs.search import Searcher
     from eyelid.jobs.settings import Settings
@@ -66,8 +67,7 @@ def detect(
     except ValidationError as error:
         raise usage_error(error) from None
     tasks = tasks_for(sources, None, force=force)
-    first = sources[0].absolute()
-    output = output or first.with_name(first.stem + kind.suffix)
+    output = output or _beside(sources[0], kind.suffix)
     with Display(as_json=as_json, quiet=quiet) as display:
         export = export_detections(Searcher(settings), tasks, output, kind, force=force, listener=display)
     for failure in export.failures:
@@ -76,7 +76,13 @@ def detect(
         counts = {count.target.value: count.detections for count in export.counts}
         say_json("result", {"output": str(output), "frames": export.frames, "detections": counts})
     else:
-        counted = ", ".join(f"{count.detections:,} {count.target.value}" for count in export.counts)
-        say(f"{output}: {export.frames:,} frames; detections: {counted}")
+        counted = ", ".join(f"{number(count.detections, *NOUNS[count.target])}" for count in export.counts)
+        say(f"{output}: {number(export.frames, 'frame', 'frames')}; detections: {counted}")
     if export.failures:
         raise typer.Exit(EyelidError.exit_code)
+
+
+def _beside(source: Path, suffix: str) -> Path:
+    """Return ``a.coco.json`` for ``a.mp4``, also where the source is named like ``.``."""
+    named = source if source.name not in {"", ".", ".."} else source.resolve()
+    return named.with_name(named.stem + suffix)

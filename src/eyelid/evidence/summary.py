@@ -28,7 +28,7 @@ def summary(evidence: Evidence, path: Path) -> str:
         brief(evidence),
         f"dropped: {', '.join(evidence.dropped) or 'nothing'}",
         f"NOT covered: {'; '.join(evidence.guarantee.not_covered)}",
-        *([f"{_number(len(evidence.warnings), 'warning', 'warnings')}"] if evidence.warnings else []),
+        *([f"{number(len(evidence.warnings), 'warning', 'warnings')}"] if evidence.warnings else []),
         f"evidence: {path}",
     ]
     return " | ".join(parts)
@@ -46,19 +46,22 @@ def brief(evidence: Evidence) -> str:
 
 def _covered(evidence: Evidence) -> str:
     found = [_count(count) for count in evidence.counts if count.detections]
-    missing = [NOUNS[count.target][1] for count in evidence.counts if not count.detections]
-    sentence = f"covered {_list(found)}" if found else ""
+    parts = [f"covered {_list(found)}"] if found else []
+    missing = [count.target for count in evidence.counts if not count.detections]
+    if evidence.kept and Target.FACE in missing:
+        missing.remove(Target.FACE)
+        parts.append("covered no faces")
     if missing:
-        sentence += f"{', ' if found else ''}found no {_list(missing, 'or')}"
-    return sentence
+        parts.append(f"found no {_list([NOUNS[target][1] for target in missing], 'or')}")
+    return ", ".join(parts)
 
 
 def _count(count: TargetCount) -> str:
     singular, plural = NOUNS[count.target]
     if count.tracks is None:
-        return _number(count.detections, singular, plural)
-    frames = _number(count.frames, "frame", "frames")
-    return f"{_number(count.tracks, f'{singular} track', f'{singular} tracks')} in {frames}"
+        return number(count.detections, singular, plural)
+    frames = number(count.frames, "frame", "frames")
+    return f"{number(count.tracks, f'{singular} track', f'{singular} tracks')} in {frames}"
 
 
 def _frames(evidence: Evidence) -> list[str]:
@@ -66,20 +69,21 @@ def _frames(evidence: Evidence) -> list[str]:
     unit = ("page", "pages") if evidence.media.kind == "still" else ("frame", "frames")
     parts = []
     if evidence.media.kind == "video" or frames.total > 1:
-        parts.append(f"{_number(frames.total, *unit)}, {frames.held:,} held from their neighbours")
+        parts.append(f"{number(frames.total, *unit)}, {frames.held:,} held from their neighbours")
     if frames.covered:
         reasons = sorted({run.reason.value for run in frames.covered})
-        parts.append(f"{_number(frames.covered_count, *unit)} covered whole ({_list(reasons)})")
+        parts.append(f"{number(frames.covered_count, *unit)} covered whole ({_list(reasons)})")
     return parts
 
 
 def _kept(kept: Kept) -> str:
     if kept.tracks is not None:
-        return f"{_number(kept.tracks, 'track', 'tracks')} left visible on request"
-    return f"{_number(kept.detections, 'face', 'faces')} left visible on request"
+        return f"{number(kept.tracks, 'track', 'tracks')} left visible on request"
+    return f"{number(kept.detections, 'face', 'faces')} left visible on request"
 
 
-def _number(n: int, singular: str, plural: str) -> str:
+def number(n: int, singular: str, plural: str) -> str:
+    """Say how many: ``1 face``, ``2,000 faces``."""
     return f"{n:,} {singular if n == 1 else plural}"
 
 

@@ -16,6 +16,7 @@ from eyelid.jobs.search import Searcher
 from eyelid.jobs.tally import Tally
 from eyelid.jobs.tasks import FileResult, Outcome, make_folder
 from eyelid.media.atomic import atomic_output, check_output
+from eyelid.media.kinds import STILL_SUFFIXES, sniff_format
 from eyelid.obfuscate.keys import read_key
 from eyelid.obfuscate.lock import Lock, LockObfuscator
 from eyelid.obfuscate.registry import build as build_obfuscator
@@ -65,6 +66,7 @@ class Anonymizer:
             if task.in_folder:
                 make_folder(task.output.parent)
             self._check_outputs(task)
+            _check_suffix(task)
             evidence = self._write(task, search, listener, started)
         return FileResult(task, Outcome.DONE, evidence)
 
@@ -140,6 +142,17 @@ class Anonymizer:
             from eyelid.obfuscate.lock_format import LockReader  # loads OpenSSL, which only this method needs
 
             LockReader(task.sidecar(method.sidecar or ""), read_key(method.key), task.output).close()
+
+
+def _check_suffix(task: Task) -> None:
+    """Refuse to write a still under the name of another format; raises OutputError."""
+    fitting = STILL_SUFFIXES.get(sniff_format(task.source))
+    suffix = task.output.suffix.lower()
+    if fitting and suffix not in fitting and suffix != task.source.suffix.lower():
+        raise OutputError(
+            f"{task.output} would hold a {fitting[0][1:].upper()}, as {task.source} does; "
+            f"give the output a name that ends in {fitting[0]}"
+        )
 
 
 def _counted(search: Search, path: Path, listener: ProgressListener) -> Iterator[PlannedFrame]:

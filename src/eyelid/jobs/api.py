@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eyelid.detect.base import Detector
+    from eyelid.evidence.verify import Verification
     from eyelid.jobs.progress import ProgressListener
     from eyelid.jobs.tasks import FileResult
     from eyelid.obfuscate.registry import Method
@@ -31,8 +32,8 @@ def anonymize(
     source: AnyPath,
     output: AnyPath | None = None,
     *,
-    targets: Sequence[str] = ("face", "plate"),
-    method: str | Method = "solid",
+    targets: Sequence[str] | None = None,
+    method: str | Method | None = None,
     settings: Settings | None = None,
     detectors: Sequence[Detector] = (),
     force: bool = False,
@@ -40,9 +41,10 @@ def anonymize(
 ) -> FileResult:
     """Anonymise one photo or video and return where its output is and the evidence of it.
 
-    ``targets`` are names of :class:`~eyelid.types.Target`; ``method`` is a name such as ``"pixelate"``, with
-    parameters as on the command line, or a method object. ``settings`` gives everything else; the first two
-    replace what it says. ``detectors`` are your own, in place of the shipped ones for their targets. Raises
+    ``targets`` are names of :class:`~eyelid.types.Target`, by default face and plate; ``method`` is a name
+    such as ``"pixelate"``, with parameters as on the command line, or a method object, by default solid.
+    ``settings`` gives everything else; what the first two name replaces what it says.
+    ``detectors`` are your own, in place of the shipped ones for their targets. Raises
     the exceptions of :mod:`eyelid.errors`; then there is no output.
 
     >>> result = eyelid.anonymize("street.mp4", targets=["face", "plate"])
@@ -60,8 +62,8 @@ def anonymize_folder(
     source: AnyPath,
     output: AnyPath | None = None,
     *,
-    targets: Sequence[str] = ("face", "plate"),
-    method: str | Method = "solid",
+    targets: Sequence[str] | None = None,
+    method: str | Method | None = None,
     settings: Settings | None = None,
     workers: int | None = None,
     ray: str | None = None,
@@ -82,9 +84,42 @@ def anonymize_folder(
     return list(anonymize_files(tasks, chosen, workers=workers, ray=ray, listener=listener))
 
 
-def _settings(settings: Settings | None, targets: Sequence[str], method: str | Method) -> Settings:
+def unlock(
+    locked: AnyPath,
+    key: AnyPath,
+    output: AnyPath | None = None,
+    *,
+    force: bool = False,
+    listener: ProgressListener = silent,
+) -> Path:
+    """Give back the exact original pixels of an output of ``lock``; see :func:`eyelid.jobs.unlock.unlock`."""
+    from eyelid.jobs.unlock import unlock as restore
+
+    target = None if output is None else Path(output)
+    return restore(Path(locked), Path(key), target, force=force, listener=listener)
+
+
+def verify(
+    path: AnyPath, output: AnyPath | None = None, *, trusted_key: AnyPath | None = None
+) -> Verification:
+    """Check an output against its evidence; see :func:`eyelid.evidence.verify.verify`."""
+    from eyelid.evidence.verify import verify as check
+
+    return check(
+        Path(path),
+        None if output is None else Path(output),
+        trusted_key=None if trusted_key is None else Path(trusted_key),
+    )
+
+
+def _settings(
+    settings: Settings | None, targets: Sequence[str] | None, method: str | Method | None
+) -> Settings:
     values = settings.model_dump() if settings else {}
-    values |= {"targets": tuple(targets), "method": parse(method) if isinstance(method, str) else method}
+    if targets is not None:
+        values["targets"] = tuple(targets)
+    if method is not None:
+        values["method"] = parse(method) if isinstance(method, str) else method
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

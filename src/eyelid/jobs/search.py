@@ -14,6 +14,7 @@ from eyelid.jobs.prefetch import prefetch
 from eyelid.jobs.scan import Scan, stride_for
 from eyelid.jobs.source import of_still, of_video
 from eyelid.media.kinds import MediaKind, sniff
+from eyelid.models.session import cores
 from eyelid.obfuscate.lock import Lock
 from eyelid.track.settings import TrackSettings
 
@@ -97,6 +98,7 @@ class Searcher:
         return self._finder(moving=True)
 
     def _finder(self, *, moving: bool) -> Finder | None:
+        """Build the detectors; in a video they leave half of the cores to decoder and encoder."""
         if self._coco is not None:
             return None
         settings = self.settings
@@ -105,7 +107,7 @@ class Searcher:
             settings.quality,
             own=self._own,
             device=settings.device,
-            threads=settings.threads,
+            threads=settings.threads or (max(1, cores() // 2) if moving else None),
             moving=moving,
         )
 

@@ -44,7 +44,7 @@ def unlock(
     sidecar = locked.with_name(f"{locked.name}{Lock.sidecar}")
     if not sidecar.exists():
         raise LockError(
-            f"{sidecar} is missing; it was written beside {locked.name} and holds the locked pixels"
+            f"{sidecar} with the locked pixels is missing; was {locked.name} made with --method lock?"
         )
     with LockReader(sidecar, secret, locked) as lock:
         if video:

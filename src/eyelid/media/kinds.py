@@ -78,6 +78,17 @@ class MediaFormat(StrEnum):
         return MediaKind.VIDEO if self in video else MediaKind.STILL
 
 
+STILL_SUFFIXES = {
+    MediaFormat.JPEG: (".jpg", ".jpeg", ".jpe", ".jfif"),
+    MediaFormat.PNG: (".png", ".apng"),
+    MediaFormat.WEBP: (".webp",),
+    MediaFormat.TIFF: (".tif", ".tiff"),
+    MediaFormat.GIF: (".gif",),
+    MediaFormat.HEIF: (".heic", ".heif", ".hif"),
+}
+"""The endings of file names that other programs take for a still of each format."""
+
+
 def sniff(path: Path) -> MediaKind:
     """Tell by its content whether a file is a still or a video.
 

@@ -57,7 +57,7 @@ class EncoderPlan:
 
 _DEFAULTS: Final = {
     # x264's fastest rate control rounds differently from run to run; law 7 wants the same bytes each time
-    "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1:sync-lookahead=0"},
+    "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "cpu-independent=1"},
     "libx265": {"crf": "22", "preset": "veryfast", "x265-params": "log-level=none"},
     "libvpx-vp9": {"crf": "28", "cpu-used": "7", "deadline": "realtime", "row-mt": "1"},
     "libsvtav1": {"crf": "28", "preset": "9"},

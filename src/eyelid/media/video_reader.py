@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, Self
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from eyelid.types import RawFrame
 
-_DECODER_THREADS: Final = 2
+_DECODER_THREADS: Final = max(1, (os.cpu_count() or 1) // 2)  # the encoder needs the rest
 _ONE_FRAME_A_PACKET: Final = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "prores", "ffv1"})
 _LARGEST_STEP_BACK: Final = Fraction(1)  # seconds
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NOT_COVERED = (
     "targets that no detector found",
-    "the surroundings: hair, clothes, body, voice, place and time",
+    "the surroundings: hair, clothes, body, place and time",
     "the place, size and movement of each covered region",
 )
 
