@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTHON :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format demo bench schema api hooks wheel clean
+.PHONY: help setup test slow lint format demo bench schema api hooks wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: $(STAMP) ## style, types and import layers
 
 test: lint ## lint, then every test
 	$(RUN)/pytest -n 2 --dist loadfile
+
+slow: $(STAMP) ## the tests that take minutes
+	$(RUN)/pytest -m slow
 
 format: $(STAMP) ## put the code into its one form
 	$(RUN)/ruff check --fix
