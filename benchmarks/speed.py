@@ -38,6 +38,7 @@ EYELID: Final = str(Path(sys.executable).with_name("eyelid"))
 FRAMES: Final = 600
 SHOT: Final = 75
 NOISE: Final = 2.0
+COPIES: Final = 5
 PHOTOS: Final = ("children.jpg", "street_grey.jpg", "football_b.jpg", "tennis.jpg", "cake.jpg", "truck.jpg")
 
 
@@ -129,28 +130,35 @@ def memory(clip: Path, folder: Path) -> None:
 
 
 def photos(data: Path, folder: Path, deface: Path | None, runs: int) -> None:
-    """A folder of real photos, one process each, faces only."""
-    source = folder / "photos"
-    shutil.copytree(data / "faces_wide", source)
-    for path in source.glob("*.csv"):
-        path.unlink()
-    count = len(list(source.iterdir()))
-    arms = [_folder(source, folder, "face", workers=1, threads=2), _folder(source, folder, "face", workers=2)]
-    if deface:
-        output = folder / "deface.photos"
-        output.mkdir()
-        command = [str(deface), "-m", "deface.deface", *map(str, sorted(source.iterdir()))]
-        left = source
+    """Folders of real photos, faces only: small ones of many sizes, and large ones of one camera."""
+    small = folder / "small"
+    small.mkdir()
+    for number, path in enumerate(sorted((data / "faces_wide").glob("*.jpg")) * COPIES):
+        shutil.copy(path, small / f"{number:03}.jpg")
+    large = folder / "large"
+    large.mkdir()
+    for number, path in enumerate(sorted((data / "multiview").rglob("*.jpg"))):
+        shutil.copy(path, large / f"{number:03}.jpg")
+    for source in (small, large):
+        count = len(list(source.iterdir()))
+        print(f"{count} {source.name} photos")
+        arms = [_folder(source, folder, "face", workers=n) for n in (2, 1)]
+        if deface:
+            arms.append(_deface_folder(source, deface))
+        medians = compare(arms, runs, arms[0].name, count, "photos")
+        if deface:
+            ratio = medians[arms[-1].name].wall / medians[arms[0].name].wall
+            print(f"deface takes {ratio:.2f} times the wall time of eyelid")
 
-        def clean() -> None:
-            for made in left.glob("*_anonymized*"):
-                made.unlink()
 
-        arms.append(Arm("deface, photos, default", command, clean))
-    medians = compare(arms, runs, arms[0].name, count, "photos")
-    if deface:
-        ours, theirs = medians[arms[0].name], medians[arms[-1].name]
-        print(f"deface takes {theirs.wall / ours.wall:.2f} times the wall time of eyelid in one process")
+def _deface_folder(source: Path, deface: Path) -> Arm:
+    command = [str(deface), "-m", "deface.deface", *map(str, sorted(source.iterdir()))]
+
+    def clean() -> None:
+        for made in source.glob("*_anonymized*"):
+            made.unlink()
+
+    return Arm("deface, default", command, clean)
 
 
 def pool(data: Path, folder: Path, runs: int) -> None:
@@ -205,12 +213,11 @@ def _deface(clip: Path, folder: Path, python: Path, backend: str) -> Arm:
     return Arm(f"deface, {backend}, 640x360", command, lambda: output.unlink(missing_ok=True))
 
 
-def _folder(source: Path, folder: Path, targets: str, *, workers: int, threads: int | None = None) -> Arm:
+def _folder(source: Path, folder: Path, targets: str, *, workers: int) -> Arm:
     output = folder / "safe"
     command = [EYELID, "anonymize", str(source), "-o", str(output), "-t", targets, "--workers", str(workers)]
-    command += ["--threads", str(threads)] if threads else []
-    threaded = f", {threads} threads" if threads else ""
-    name = f"eyelid, {targets}, {workers} worker{'s' * (workers > 1)}{threaded}"
+    command += ["--threads", "1"]  # a worker is one process with one thread, alone too
+    name = f"eyelid, {targets}, {workers} worker{'s' * (workers > 1)}"
     return Arm(name, command, lambda: shutil.rmtree(output, ignore_errors=True))
 
 

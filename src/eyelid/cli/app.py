@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
-from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
@@ -16,9 +14,6 @@ from eyelid import __version__
 from eyelid.cli import anonymize, detect, keygen, models, unlock, verify
 from eyelid.cli.output import complain
 from eyelid.errors import EyelidError
-
-_M_MMAP_THRESHOLD = -3
-_PLANE_BYTES = 64 * 1024
 
 app = typer.Typer(
     name="eyelid",
@@ -62,20 +57,10 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise _Stopped(number)
 
 
-def _return_memory() -> None:
-    """Have the C library give the memory of freed frames back to the system at once, where it is glibc.
-
-    Its own threshold grows with the first frame that is freed; the heap then stays as large as it ever was.
-    """
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _PLANE_BYTES)
-
-
 def run() -> None:
     """Run the program; an error is one sentence on stderr, and a code: 1 failed, 2 wrong usage."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    _return_memory()
     try:
         app()
     except EyelidError as error:

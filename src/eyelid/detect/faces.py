@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -63,8 +64,8 @@ class FaceDetector(Detector):
     ) -> None:
         self._quality = quality
         self._moving = moving
-        # one session a look: photos of one camera then never change its shape, which costs about 10 ms
-        looks = len(VIDEO_SIDES[quality]) if moving else STILL_LOOKS[quality]
+        # one network a size where sizes are steady; a network for any size keeps what it made for each
+        looks = len(VIDEO_SIDES[quality]) if moving else 1
         self._sessions = [
             Session(NAME, device=device, precision=precision, threads=threads, steady=moving)
             for _ in range(looks)
@@ -81,7 +82,7 @@ class FaceDetector(Detector):
         least = VIDEO_SCORE if self._moving else STILL_SCORE
         sides = VIDEO_SIDES[self._quality] if self._moving else still_sides(frame, self._quality)
         sizes = dict.fromkeys(fit(frame.width, frame.height, side, MULTIPLE) for side in sides)
-        looks = zip(self._sessions, sizes, strict=False)
+        looks = zip(cycle(self._sessions), sizes, strict=False)
         faces = join([look(session, frame, size, least) for session, size in looks])
         if self._second:
             faces = _doubted(faces, frame, self._second).at_least(least)

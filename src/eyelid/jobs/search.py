@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from eyelid.jobs.coco import CocoDetections
 from eyelid.jobs.cover import look_at_pages, take_from_file
 from eyelid.jobs.finder import build_finder
+from eyelid.jobs.memory import return_freed_frames
 from eyelid.jobs.prefetch import prefetch
 from eyelid.jobs.scan import Scan, stride_for
 from eyelid.jobs.source import of_still, of_video
@@ -152,6 +153,7 @@ class Searcher:
     def _video(self, path: Path, name: str, stack: ExitStack) -> Search:
         from eyelid.media.video import VideoReader, VideoWriter  # only for video: memory
 
+        return_freed_frames()
         finder, encoding = self.video_finder, self.settings.encoding
         reader = stack.enter_context(VideoReader(path))
         source = of_video(reader.info, encoding)

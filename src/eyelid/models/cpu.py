@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from eyelid.models.session import Batch
 
 
+KERNELS = 2000
+"""How many kernels, one for each layer and size of a picture, a network for any size keeps.
+
+They suffice for some fifty sizes, so that a folder of photos of a few cameras makes each kernel once; without
+a bound memory grows with every new size.
+"""
+
+
 @cache
 def _core() -> ov.Core:
     return ov.Core()
@@ -61,7 +69,7 @@ class CpuNetwork:
             "INFERENCE_PRECISION_HINT": precision.value,
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
-            "CPU_RUNTIME_CACHE_CAPACITY": 0,  # else memory grows with every new size of a picture
+            "CPU_RUNTIME_CACHE_CAPACITY": 0 if steady else KERNELS,
             "ENABLE_CPU_PINNING": False,  # two workers of one pool would be pinned to the same core
         }
         try:
