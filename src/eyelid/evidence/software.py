@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -22,6 +23,7 @@ LIBRARIES: Final = (
 )
 
 
+@cache
 def software() -> tuple[Software, ...]:
     """Return Python and those libraries of eyelid that are installed, with their versions."""
     found = [Software(name="python", version=platform.python_version())]
