@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -68,12 +69,15 @@ def _film(stills: list[Path], path: Path) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.options = {"crf": "12"}
-        for still in stills:
+        stream.pix_fmt = "yuv420p"
+        for number, still in enumerate(stills):
             with av.open(str(still)) as picture:
-                (frame,) = picture.decode(video=0)
-            stream.width, stream.height = frame.width // 2 * 2, frame.height // 2 * 2
-            stream.pix_fmt = "yuv420p"
-            container.mux(stream.encode(frame.reformat(stream.width, stream.height, "yuv420p")))
+                frame = next(picture.decode(video=0))
+            if number == 0:
+                stream.width, stream.height = frame.width // 2 * 2, frame.height // 2 * 2
+            frame = frame.reformat(stream.width, stream.height, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 

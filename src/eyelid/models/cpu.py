@@ -72,16 +72,17 @@ class CpuNetwork:
             "CPU_RUNTIME_CACHE_CAPACITY": 0 if steady else KERNELS,
             "ENABLE_CPU_PINNING": False,  # two workers of one pool would be pinned to the same core
         }
+        self._weights = weights
         try:
-            self._model = _core().read_model(io.BytesIO(weights))
-            self.outputs = tuple(output.get_any_name() for output in self._model.outputs)
+            model = self._read()
+            self.outputs = tuple(output.get_any_name() for output in model.outputs)
         except (RuntimeError, UnicodeDecodeError) as error:
             raise ModelError(
                 f"the model {name} is not a sound ONNX network; check or replace the file"
             ) from error
-        if len(self._model.inputs) != 1 or self._model.input().get_element_type() != ov.Type.f32:
+        if len(model.inputs) != 1 or model.input().get_element_type() != ov.Type.f32:
             raise ModelError(f"the model {name} must have exactly one input, of type float32")
-        dims = self._model.input().get_partial_shape()
+        dims = model.input().get_partial_shape()
         self.shape = tuple(None if dim.is_dynamic else dim.get_length() for dim in dims)
         self._lock = Lock()
         self._compiled: dict[bool, _Compiled] = {}
@@ -89,6 +90,10 @@ class CpuNetwork:
     def run(self, batch: Batch) -> list[NDArray[np.float32]]:
         """Return every output for one batch."""
         return self._for(batch).run(batch)
+
+    def _read(self) -> ov.Model:
+        """Take the network from its bytes, which need less memory than the network itself."""
+        return _core().read_model(io.BytesIO(self._weights))
 
     def _for(self, batch: Batch) -> _Compiled:
         pictures = batch.dtype == np.uint8
@@ -101,7 +106,7 @@ class CpuNetwork:
             return compiled
 
     def _build(self, pictures: bool, shape: tuple[int, ...]) -> ov.Model:
-        model = self._model.clone()
+        model = self._read()
         if pictures and self._convention:
             model = _with_convention(model, self._convention)
         if self._steady:
