@@ -176,11 +176,39 @@ def test_frames_that_are_not_listed_are_covered_whole(tmp_path: Path) -> None:
         assert (int(picture.max()) < 12) == (index in missing)
 
 
-def test_another_file_is_covered_whole(tmp_path: Path) -> None:
+def test_the_detections_of_another_file_are_refused(tmp_path: Path) -> None:
     first, second = save_still(tmp_path / "a.png", SCENE), save_still(tmp_path / "b.png", SCENE)
     export(first, tmp_path / "a.coco.json", SCENE.detector())
-    result = eyelid.anonymize(second, targets=["face"], settings=given_back(tmp_path / "a.coco.json"))
-    assert int(pictures(result.output)[0].max()) == 0
+    with pytest.raises(InputError, match=r"lists no frame of b\.png"):
+        eyelid.anonymize(second, targets=["face"], settings=given_back(tmp_path / "a.coco.json"))
+    assert not (tmp_path / "b.anon.png").exists()
+
+
+def test_a_frame_beyond_the_last_is_refused(tmp_path: Path) -> None:
+    source = save_still(tmp_path / "a.png", SCENE)
+    export(source, tmp_path / "a.coco.json", SCENE.detector())
+    content = json.loads((tmp_path / "a.coco.json").read_text())
+    content["images"][0]["frame_index"] = 1
+    (tmp_path / "a.coco.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="frame 1"):
+        eyelid.anonymize(source, targets=["face"], settings=given_back(tmp_path / "a.coco.json"))
+    assert not (tmp_path / "a.anon.png").exists()
+
+
+def test_a_frame_that_stands_twice_is_covered_for_both(tmp_path: Path) -> None:
+    """As where the work of two people on the same picture was joined."""
+    source = save_still(tmp_path / "a.png", SCENE)
+    export(source, tmp_path / "a.coco.json", SCENE.detector())
+    content = json.loads((tmp_path / "a.coco.json").read_text())
+    twin = content["images"][0] | {"id": 2}
+    last = content["annotations"].pop()
+    content["annotations"].insert(0, last | {"image_id": 2})
+    content["images"].append(twin)
+    (tmp_path / "a.coco.json").write_text(json.dumps(content))
+    result = eyelid.anonymize(source, targets=["face"], settings=given_back(tmp_path / "a.coco.json"))
+    assert result.evidence is not None
+    assert result.evidence.counts[0].detections == len(content["annotations"])
+    assert result.evidence.guarantee.assumption == "The file of detections lists every target."
 
 
 def test_a_failed_detector_comes_back_as_a_covered_frame(tmp_path: Path) -> None:

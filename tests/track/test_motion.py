@@ -25,7 +25,7 @@ def test_constant_acceleration_is_contained_without_any_other_growth(
 
     ends = row(speed * side, 0, 0, 0), row((speed + pull * gap) * side, 0, 0, 0)
     since = np.array([u * gap])
-    box = motion.between(at(0), at(gap), ends, since, gap - since, rate=0.0, limit=0.5)[0]
+    box = motion.between(at(0), at(gap), ends, since, gap - since, np.zeros(1), np.full(1, 0.5))[0]
     truth = motion.to_boxes(at(u * gap))[0]
     assert (box[:2] <= truth[:2] + 1e-6).all()
     assert (box[2:] >= truth[2:] - 1e-6).all()
@@ -37,7 +37,7 @@ def test_beyond_contains_the_start_and_the_damped_motion(speed: float, stopping:
     """A body that keeps up to e^(-t / 0.5 s) of its speed, or stops at once, is inside."""
     side = 40.0
     start = row(100, 50, np.log(side), np.log(side))
-    box = motion.beyond(start, row(speed * side, 0, 0, 0), np.array([away]), np.array([0.0]), 0.5)[0]
+    box = motion.beyond(start, row(speed * side, 0, 0, 0), np.array([away]), np.zeros(1), np.full(1, 0.5))[0]
     travel = speed * side * 0.5 * (1 - np.exp(-away / 0.5)) * stopping
     truth = motion.to_boxes(start + row(travel, 0, 0, 0))[0]
     assert (box[:2] <= truth[:2] + 1e-6).all()

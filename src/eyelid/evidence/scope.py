@@ -19,16 +19,23 @@ WORDS: Final = {
     Target.SCREEN: "screens",
     Target.VEHICLE: "vehicles",
 }
+UNDETECTED: Final = "targets that no detector found"
 PARTS: Final = {Target.PERSON: Target.FACE, Target.VEHICLE: Target.PLATE}
 """What is hidden together with a larger target."""
 
 
 def with_scope(
-    guarantee: Guarantee, targets: Collection[Target], *, audio: bool = False, kept: Kept | None = None
+    guarantee: Guarantee,
+    targets: Collection[Target],
+    *,
+    audio: bool = False,
+    kept: Kept | None = None,
+    listed: bool = False,
 ) -> Guarantee:
     """Return the guarantee of a method with what the run leaves open added to ``not_covered``.
 
-    ``audio``: the output holds sound. ``kept``: who stays visible.
+    ``audio``: the output holds sound. ``kept``: who stays visible. ``listed``: a file of detections said what
+    to cover, no detector was asked.
     """
     hidden = {*targets, *(PARTS[target] for target in targets if target in PARTS)}
     absent = [words for target, words in WORDS.items() if target not in hidden]
@@ -39,4 +46,9 @@ def with_scope(
         limits.append("voices and other sound")
     if absent:
         limits.append(f"what was not asked for: {', '.join(absent)}")
-    return guarantee.model_copy(update={"not_covered": tuple(limits)})
+    update: dict[str, str | tuple[str, ...]] = {}
+    if listed:
+        limits[:0] = ["what the file of detections does not list"]
+        limits = [limit for limit in limits if limit != UNDETECTED]
+        update["assumption"] = "The file of detections lists every target."
+    return guarantee.model_copy(update={"not_covered": tuple(limits), **update})

@@ -197,21 +197,35 @@ class CocoDetections:
         found = {self._targets.get(entry.category_id) for entry in entries}
         return tuple(target for target in Target if target in found)
 
-    def files(self) -> frozenset[str]:
-        """Return the names of the media files that have frames here."""
-        return frozenset(name for name, _ in self._images)
+    def check(self, file_name: str) -> None:
+        """Raise InputError where the file lists no frame of that media file."""
+        names = sorted({name for name, _ in self._images})
+        if file_name not in names:
+            raise InputError(
+                f"{self._path} lists no frame of {file_name}, but of {', '.join(names[:3]) or 'no file'}; "
+                "give the file that 'eyelid detect' wrote for it, or correct file_name"
+            )
+
+    def check_end(self, file_name: str, frames: int) -> None:
+        """Raise InputError where the file lists a frame beyond the last of ``frames``, with what it holds."""
+        last = max((index for name, index in self._images if name == file_name), default=0)
+        if last >= frames:
+            raise InputError(
+                f"{self._path} lists frame {last} of {file_name}, which has {frames}; correct its frame_index"
+            )
 
     def of(self, file_name: str, frame: RawFrame) -> Detections | None:
         """Return what to cover in a frame, or None when the file says nothing about that frame."""
-        image = self._images.get((file_name, frame.index))
-        if image is None:
+        images = self._images.get((file_name, frame.index))
+        if images is None:
             return None
-        if (image.width, image.height) != (frame.width, frame.height):
-            raise InputError(
-                f"{self._path} was made for frames of {image.width}x{image.height}, but {file_name} has "
-                f"{frame.width}x{frame.height}; run 'eyelid detect' on this file again"
-            )
-        entries = self._annotations.get(image.id, [])
+        for image in images:
+            if (image.width, image.height) != (frame.width, frame.height):
+                raise InputError(
+                    f"{self._path} was made for frames of {image.width}x{image.height}, but {file_name} has "
+                    f"{frame.width}x{frame.height}; run 'eyelid detect' on this file again"
+                )
+        entries = [entry for image in images for entry in self._annotations.get(image.id, [])]
         if not entries:
             return Detections.none()
         boxes = np.array([entry.bbox for entry in entries], np.float32)
@@ -229,12 +243,15 @@ class CocoDetections:
         )
 
 
-def _images_by_frame(images: tuple[CocoImage, ...]) -> dict[tuple[str, int], CocoImage]:
-    """Index images by file and frame; without ``frame_index``, ids in order are frames in order."""
-    found: dict[tuple[str, int], CocoImage] = {}
+def _images_by_frame(images: tuple[CocoImage, ...]) -> dict[tuple[str, int], list[CocoImage]]:
+    """Index images by file and frame; without ``frame_index``, ids in order are frames in order.
+
+    A frame may stand in the file several times, as where the work of two people was joined.
+    """
+    found: dict[tuple[str, int], list[CocoImage]] = defaultdict(list)
     following: dict[str, int] = defaultdict(int)
     for image in sorted(images, key=lambda image: image.id):
         index = following[image.file_name] if image.frame_index is None else image.frame_index
         following[image.file_name] = index + 1
-        found[image.file_name, index] = image
-    return found
+        found[image.file_name, index].append(image)
+    return dict(found)

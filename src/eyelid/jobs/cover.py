@@ -48,13 +48,19 @@ def look_at_pages(frames: Iterable[RawFrame], finder: Finder) -> Iterator[Planne
 def take_from_file(
     frames: Iterable[RawFrame], coco: CocoDetections, name: str, *, tracked: bool
 ) -> Iterator[PlannedFrame]:
-    """Yield frames with what a file of detections says; a frame that it does not list is covered whole."""
+    """Yield frames with what a file of detections says; a frame that it does not list is covered whole.
+
+    Raises InputError where the file lists frames that do not come.
+    """
+    count = 0
     for frame in frames:
+        count += 1
         found = coco.of(name, frame)
         if found is None:
             yield PlannedFrame(frame, Detections.none(), CoverReason.NOT_LISTED)
         else:
             yield PlannedFrame(frame, found, tracked=tracked)
+    coco.check_end(name, count)
 
 
 def cover(

@@ -58,7 +58,7 @@ def asked(settings: Asked, targets: tuple[Target, ...], source: Source) -> Setti
             for target in targets
         ),
         stride=stride_for(settings.quality, source.rate) if video else 1,
-        tracking=_step(TrackSettings(on_lost=settings.on_lost), "tracking") if video else None,
+        tracking=_tracking(settings) if video else None,
         encoding=_step(settings.encoding, "encoding") if video else None,
         detections=input_file(settings.detections).sha256 if settings.detections else None,
         detectors=tuple(_own(spec) for spec in settings.detectors),
@@ -102,7 +102,13 @@ def evidence_of(
         dropped=source.dropped,
         changes=source.changes,
         encoder=_encoder(encoder),
-        guarantee=with_scope(guarantee, tally.targets, audio=bool(source.audio), kept=kept),
+        guarantee=with_scope(
+            guarantee,
+            tally.targets,
+            audio=bool(source.audio),
+            kept=kept,
+            listed=settings.detections is not None,
+        ),
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
         warnings=_warnings(finder),
     )
@@ -125,6 +131,12 @@ def _encoder(options: Mapping[str, str]) -> Step | None:
     return Step(
         name=options["encoder"], parameters={key: value for key, value in options.items() if key != "encoder"}
     )
+
+
+def _tracking(settings: Asked) -> Step | None:
+    if settings.detections is not None:
+        return None
+    return _step(TrackSettings(on_lost=settings.on_lost), "tracking")
 
 
 def _kept(settings: Asked, keeper: Keeper | None, *, video: bool) -> Kept | None:

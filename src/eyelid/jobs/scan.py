@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,9 @@ LOOKS_A_SECOND: Final = {Quality.FAST: 5.0, Quality.BALANCED: 8.0}
 LOOK_AHEAD_BYTES: Final = 160 * 2**20
 """How much memory the frames that wait for their plan may take."""
 
+LONGEST_BLIND_S: Final = 0.2
+"""So many seconds after a look the next frame is looked at, however few frames came: the rate may vary."""
+
 _USUAL_RATE = 25.0
 _LONGEST_STRIDE = 8
 _GLANCE = 256
@@ -39,13 +43,14 @@ def stride_for(quality: Quality, rate: float | None) -> int:
     """Return how many frames the detectors go forward at a time, in a video of ``rate`` frames a second."""
     if quality not in LOOKS_A_SECOND:
         return 1
-    return max(1, min(_LONGEST_STRIDE, int((rate or _USUAL_RATE) / LOOKS_A_SECOND[quality])))
+    return max(1, min(_LONGEST_STRIDE, int((rate or _USUAL_RATE) / LOOKS_A_SECOND[quality] + 0.01)))
 
 
 class Scan:
     """Looks at the frames of one video; holds back no more of them than the tracker looks ahead.
 
-    The detectors run on every ``stride``-th frame, on the frames on both sides of a cut, and on the last one.
+    The detectors run on every ``stride``-th frame, or sooner where frames come slowly or memory holds fewer
+    of them, on the frames on both sides of a cut, and on the last one.
     """
 
     def __init__(self, finder: Finder, settings: TrackSettings, stride: int) -> None:
@@ -55,6 +60,7 @@ class Scan:
         self._cuts = CutDetector()
         self._unplanned: deque[RawFrame] = deque()
         self._since_look = 0
+        self._looked_at = -math.inf
 
     def over(self, frames: Iterable[RawFrame]) -> Iterator[PlannedFrame]:
         """Yield every frame in order with its plan."""
@@ -62,7 +68,9 @@ class Scan:
         newest = next(coming, None)
         if newest is None:
             return
-        tracker = Tracker(newest.width, newest.height, self._bounded(newest), self._finder.start_scores)
+        settings = self._bounded(newest)
+        self._stride = min(self._stride, settings.look_ahead_frames)
+        tracker = Tracker(newest.width, newest.height, settings, self._finder.start_scores)
         self._cuts.is_cut(_glance(newest))
         starts_shot = False
         for frame in coming:
@@ -79,11 +87,14 @@ class Scan:
         return self._settings.model_copy(update={"look_ahead_frames": frames})
 
     def _settle(self, tracker: Tracker, frame: RawFrame, cut: bool, *, look: bool) -> Iterator[PlannedFrame]:
-        due = frame.index == 0 or cut or look or self._since_look + 1 >= self._stride
+        time = float(frame.time or 0)
+        late = time - self._looked_at >= LONGEST_BLIND_S
+        due = frame.index == 0 or cut or look or late or self._since_look + 1 >= self._stride
         self._since_look = 0 if due else self._since_look + 1
+        self._looked_at = time if due else self._looked_at
         self._unplanned.append(frame)
         found = self._finder.find(frame) if due else None
-        yield from self._pair(tracker.push(frame.index, float(frame.time or 0), found, cut))
+        yield from self._pair(tracker.push(frame.index, time, found, cut))
 
     def _pair(self, plans: list[FramePlan]) -> Iterator[PlannedFrame]:
         for plan in plans:

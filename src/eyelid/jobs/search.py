@@ -168,6 +168,7 @@ class Searcher:
 
     def _listed(self, frames: Iterator[RawFrame], name: str, *, tracked: bool) -> Iterator[PlannedFrame]:
         assert self._coco is not None
+        self._coco.check(name)
         return take_from_file(frames, self._coco, name, tracked=tracked)
 
     @property

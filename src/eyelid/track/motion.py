@@ -45,15 +45,16 @@ def between(
     speeds: tuple[Array, Array],
     since: Array,
     until: Array,
-    rate: float,
-    limit: float,
+    rates: Array,
+    limits: Array,
 ) -> Array:
     """Return boxes (n, 4) between two detections, ``since`` seconds (n,) after one, ``until`` before another.
 
     ``first`` and ``last`` are states (n, 4), ``speeds`` their rates of change before the first and after the
     last (n, 4), in units a second. The centre goes in a straight line; a body that enters and leaves the gap
     with those speeds strays from it by at most u (1 - u) max |speed * gap - way| (the cubic Hermite curve),
-    and the box grows by that, plus ``rate`` sides a second from the nearer detection, up to ``limit`` sides.
+    and the box grows by that, plus ``rates`` (n,) sides a second from the nearer detection, up to ``limits``
+    (n,) sides.
     """
     gap = since + until
     u = (since / np.maximum(gap, 1e-9))[:, None]
@@ -62,15 +63,15 @@ def between(
     way = (last - first)[:, :2]
     strays = [np.abs(speed[:, :2] * gap[:, None] - way) for speed in speeds]
     stray = np.minimum(np.maximum(*strays), np.abs(way) + 2 * sides)
-    unseen = np.minimum(rate * np.minimum(since, until), limit)[:, None] * sides
+    unseen = np.minimum(rates * np.minimum(since, until), limits)[:, None] * sides
     return to_boxes(states, u * (1 - u) * stray + unseen)
 
 
-def beyond(states: Array, speeds: Array, away: Array, rates: Array, limit: float) -> Array:
+def beyond(states: Array, speeds: Array, away: Array, rates: Array, limits: Array) -> Array:
     """Return boxes (n, 4) ``away`` seconds (n,) from the only detection on this side.
 
     ``speeds`` (n, 4) point away from the detection in time. The box spans from where it was to where its
-    damped motion takes it, and grows by ``rates`` (n,) sides a second, at most ``limit`` sides.
+    damped motion takes it, and grows by ``rates`` (n,) sides a second, at most ``limits`` (n,) sides.
     """
     sides = np.exp(states[:, 2:])
     travel = speeds * (DAMPING_S * (1 - np.exp(-away / DAMPING_S)))[:, None]
@@ -78,7 +79,7 @@ def beyond(states: Array, speeds: Array, away: Array, rates: Array, limit: float
     moved = states + np.concatenate(
         [np.clip(travel[:, :2], -reach, reach), np.clip(travel[:, 2:], 0, np.log(2))], axis=1
     )
-    grow = np.minimum(rates * away, limit)[:, None] * sides
+    grow = np.minimum(rates * away, limits)[:, None] * sides
     return hull(to_boxes(states, grow), to_boxes(moved, grow))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
 from eyelid.track import motion, polygons
 from eyelid.track.settings import OnLost
-from eyelid.types import Detections
+from eyelid.types import Detections, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from eyelid.track.link import Sight, State, Track
     from eyelid.track.polygons import Polygon
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 UNKNOWN = 3.0
 """A thing seen once may have any speed: it grows this many times as fast."""
+
+
+GROWTH_SHARES: Final = {Target.PERSON: 0.25, Target.VEHICLE: 0.25, Target.SCREEN: 0.25}
+"""Targets as large as bodies move by a smaller part of their own sides in a second than faces do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,14 +123,15 @@ class Planner:
             return
         since = np.array([moment.time - first.time for _, first, _, _, _ in gaps])
         until = np.array([last.time - moment.time for _, _, last, _, _ in gaps])
+        shares_of_growth = _shares_of_growth(track for track, *_ in gaps)
         boxes = motion.between(
             np.array([first.state for _, first, _, _, _ in gaps]),
             np.array([last.state for _, _, last, _, _ in gaps]),
             (np.array([before for *_, before, _ in gaps]), np.array([after for *_, after in gaps])),
             since,
             until,
-            self._settings.growth_per_s,
-            self._settings.growth_limit,
+            self._settings.growth_per_s * shares_of_growth,
+            self._settings.growth_limit * shares_of_growth,
         )
         shares = since / np.maximum(since + until, 1e-9)
         for (track, first, last, _, _), box, u in zip(gaps, boxes, shares.tolist(), strict=True):
@@ -141,8 +146,9 @@ class Planner:
         states, speeds = np.array([s.state for _, s, _, _ in ends]), np.array([v for _, _, v, _ in ends])
         away = np.abs(moment.time - np.array([sight.time for _, sight, _, _ in ends]))
         seen_boxes = motion.to_boxes(states)
-        rates = settings.growth_per_s * np.array([UNKNOWN if t.alone else 1.0 for t, *_ in ends])
-        boxes = motion.beyond(states, speeds, away, rates, settings.growth_limit)
+        shares = _shares_of_growth(track for track, *_ in ends)
+        rates = settings.growth_per_s * shares * np.array([UNKNOWN if t.alone else 1.0 for t, *_ in ends])
+        boxes = motion.beyond(states, speeds, away, rates, settings.growth_limit * shares)
         outer = motion.touches_border(seen_boxes, self._width, self._height).tolist()
         entries: list[_Entry] = []
         lost = False
@@ -184,6 +190,11 @@ class Planner:
             np.array([entry.track.number for entry in entries], np.int64),
             tuple(entry.polygon for entry in entries),
         )
+
+
+def _shares_of_growth(tracks: Iterable[Track]) -> motion.Array:
+    """Return the share (n,) of the growth of a face that each track's target gets."""
+    return np.array([GROWTH_SHARES.get(track.target, 1.0) for track in tracks])
 
 
 def _joined(entries: list[_Entry]) -> list[_Entry]:
