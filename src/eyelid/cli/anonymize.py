@@ -92,6 +92,8 @@ def anonymize(
     from eyelid.jobs.settings import Settings
     from eyelid.obfuscate.registry import parse
 
+    if key is not None and method != "lock":
+        raise UsageError("--key is for --method lock; leave it out, or lock")
     if method == "lock" and key is None:
         raise UsageError(
             "--method lock needs a key; make one with 'eyelid keygen my.key' and give --key my.key"

@@ -103,7 +103,9 @@ def sniff_format(path: Path) -> MediaFormat:
     known = _still_format(head) or _video_format(head)
     foreign = _foreign(head)
     if foreign is not None:
-        raise UnsupportedError(f"{path} is {foreign}; eyelid takes photos and video")
+        raise UnsupportedError(
+            f"{path} is {foreign}; eyelid takes JPEG, PNG, WebP, TIFF, HEIC, GIF, MP4, MOV, MKV, WebM and AVI"
+        )
     if known is None:
         raise UnsupportedError(
             f"{path} is not a photo or video that eyelid knows; it takes JPEG, PNG, WebP, TIFF, HEIC, GIF, "
