@@ -3,10 +3,10 @@
     python benchmarks/flashes.py [--data DATA] [CLIP ...]
 
 The default run of eyelid is held against a stronger look at every single frame of the original: the face
-detector at quality thorough, of which only faces of score .5 and more count. A frame flashes where such a
-face is destroyed by less than 80 % although the same face (IoU above .3 with it) is destroyed in a frame
-within half a second before and in one within half a second after. "Shown" counts all faces that are not
-destroyed, covered before or not. The reference is a detector, not ground truth.
+detector at quality thorough, of which only faces of score .5 and more and at least 10 pixels wide count. A
+frame flashes where such a face is destroyed by less than 80 % although the same face (IoU above .3 with it)
+is destroyed in a frame within half a second before and in one within half a second after. "Shown" counts
+all faces that are not destroyed, covered before or not. The reference is a detector, not ground truth.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SURE: Final = 0.5
+LEAST: Final = 10.0
 DESTROYED: Final = 0.8
 SAME: Final = 0.3
 NEAR_S: Final = 0.5
@@ -89,7 +90,8 @@ def measure(clip: Path) -> tuple[int, int, int, int]:
     with VideoReader(clip) as reader:
         for frame in reader:
             (found,) = reference.detect([frame])
-            faces.append((float(frame.time or 0), found.boxes[found.scores >= SURE]))
+            large = found.boxes[:, 2] - found.boxes[:, 0] >= LEAST
+            faces.append((float(frame.time or 0), found.boxes[(found.scores >= SURE) & large]))
     destroyed: list[NDArray[np.bool_]] = []
     with Searcher(Settings(targets=(Target.FACE,))).search(clip, clip.name) as search:
         for item, (_, boxes) in zip(search.planned, faces, strict=True):
