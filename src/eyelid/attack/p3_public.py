@@ -1,0 +1,86 @@
+"""What an attacker reads from the public part of P3: its AC coefficients, which still tell people apart.
+
+The threshold hides magnitudes and signs of large coefficients and the brightness of every block; which
+frequencies are busy where stays public. McPherson et al., Defeating Image Obfuscation with Deep Learning,
+arXiv 1609.00408, attack P3 so; here the features are the 15 AC coefficients of lowest frequency of each block.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from eyelid.obfuscate.p3 import split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+QUALITY: Final = 90
+_BLOCK: Final = 8
+_FEATURES: Final = 15
+_LUMA_TABLE: Final = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
+"""ITU-T T.81, Annex K, table K.1."""
+
+
+def _cosines() -> NDArray[np.float64]:
+    n = np.arange(_BLOCK)
+    rows = np.cos((2 * n + 1) * n[:, None] * np.pi / (2 * _BLOCK)) / 2
+    rows[0] = np.sqrt(1 / _BLOCK)
+    return rows
+
+
+_DCT: Final = _cosines()
+_LOWEST: Final = sorted(((u, v) for u in range(_BLOCK) for v in range(_BLOCK)), key=lambda at: (sum(at), at))
+_ROWS, _COLUMNS = np.array(_LOWEST[1 : _FEATURES + 1]).T
+
+
+def public_luma(image: NDArray[np.uint8], threshold: int, quality: int = QUALITY) -> NDArray[np.float32]:
+    """Return what the attacker compares: the low AC coefficients of the public part of a picture's luma.
+
+    ``image`` is uint8, (h, w) grey or (h, w, 3) BGR; ``threshold`` is P3's T, ``quality`` the JPEG quality
+    1..100 in which the picture was stored. The result is float32 of shape (blocks down, blocks across, 15),
+    in quantisation steps; flatten it for a linear or nearest-neighbour attacker.
+    """
+    public = _public(image, threshold, quality)
+    return public[..., _ROWS, _COLUMNS].astype(np.float32)
+
+
+def public_picture(image: NDArray[np.uint8], threshold: int, quality: int = QUALITY) -> NDArray[np.uint8]:
+    """Return the luma that a viewer shows of the public part: uint8 (h, w), around middle grey.
+
+    Arguments as for :func:`public_luma`; this is for attackers that want pixels.
+    """
+    height, width = image.shape[:2]
+    scaled = _public(image, threshold, quality) * _table(quality)
+    blocks = _DCT.T @ scaled @ _DCT + 128
+    rows, columns = blocks.shape[:2]
+    luma = blocks.swapaxes(1, 2).reshape(rows * _BLOCK, columns * _BLOCK)
+    return np.clip(np.rint(luma[:height, :width]), 0, 255).astype(np.uint8)
+
+
+def _public(image: NDArray[np.uint8], threshold: int, quality: int) -> NDArray[np.int16]:
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY) if image.ndim == 3 else image
+    height, width = grey.shape
+    padded = np.pad(grey.astype(np.float64) - 128, ((0, -height % _BLOCK), (0, -width % _BLOCK)), "edge")
+    blocks = padded.reshape(padded.shape[0] // _BLOCK, _BLOCK, -1, _BLOCK).swapaxes(1, 2)
+    quantised = np.rint(_DCT @ blocks @ _DCT.T / _table(quality)).astype(np.int16)
+    return split(quantised, threshold)[0]
+
+
+def _table(quality: int) -> NDArray[np.int64]:
+    """Scale the luma table as libjpeg does (jcparam.c, jpeg_quality_scaling)."""
+    scale = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return np.clip((_LUMA_TABLE * scale + 50) // 100, 1, 255)
