@@ -41,3 +41,7 @@ class LockError(EyelidError):
 
 class EvidenceError(EyelidError):
     """A file of evidence is damaged, forged, or does not belong to its output."""
+
+
+class BudgetError(EyelidError):
+    """A release would cost more epsilon than its budget has left, so it is not made."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -200,3 +200,12 @@ class Guarantee(BaseModel):
     statement: str
     assumption: str
     not_covered: tuple[str, ...]
+
+
+class Fill(BaseModel):
+    """Where the pixels came from that replaced removed regions, summed over all frames."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pixels_from_views: int = Field(ge=0, description="taken from another view or another time")
+    pixels_invented: int = Field(ge=0, description="seen by no camera")

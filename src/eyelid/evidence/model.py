@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from eyelid.types import Guarantee, Quality, Shape, Target
+from eyelid.privacy.ledger import PrivacySpent
+from eyelid.types import Fill, Guarantee, Quality, Shape, Target
 
 SCHEMA: Final = "eyelid-evidence/1"
 """The version of the format; it changes whenever a reader of the old one would misread the new one."""
@@ -218,7 +219,8 @@ class Evidence(Record):
 
     ``dropped`` names metadata and streams of the input that the output lacks, ``audio`` the codecs of the
     sound that it still holds, ``changes`` says in sentences what else differs. ``encoder`` is the one that
-    wrote a video, with the options it was given. ``created`` is in UTC.
+    wrote a video, with the options it was given. ``privacy`` is what a method with noise spent, ``fill``
+    where a method that removes took its pixels from. ``created`` is in UTC.
     """
 
     version: Literal["eyelid-evidence/1"] = Field(SCHEMA, alias="schema")
@@ -237,6 +239,8 @@ class Evidence(Record):
     changes: tuple[Sentence, ...] = ()
     encoder: Step | None = None
     guarantee: Guarantee
+    privacy: PrivacySpent | None = None
+    fill: Fill | None = None
     timings: tuple[Stage, ...] = ()
     warnings: tuple[Sentence, ...] = ()
 

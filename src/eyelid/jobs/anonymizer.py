@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from eyelid.errors import EvidenceError, InputError, LockError, OutputError
+from eyelid.errors import EvidenceError, InputError, LockError, OutputError, UnsupportedError, UsageError
 from eyelid.evidence.file import input_file, output_file, read, write
 from eyelid.jobs.cover import cover
 from eyelid.jobs.keep import Keeper, load_people
@@ -16,7 +16,7 @@ from eyelid.jobs.search import Searcher
 from eyelid.jobs.tally import Tally
 from eyelid.jobs.tasks import FileResult, Outcome, make_folder
 from eyelid.media.atomic import atomic_output, check_output
-from eyelid.media.kinds import STILL_SUFFIXES, sniff_format
+from eyelid.media.kinds import CONTAINERS, STILL_SUFFIXES, sniff_format
 from eyelid.obfuscate.keys import read_key
 from eyelid.obfuscate.lock import Lock, LockObfuscator
 from eyelid.obfuscate.registry import build as build_obfuscator
@@ -57,7 +57,7 @@ class Anonymizer:
     def run(self, task: Task, listener: ProgressListener = silent) -> FileResult:
         """Anonymise one file: write its output and evidence whole, or nothing.
 
-        Raises InputError, UnsupportedError, OutputError, ModelError and LockError.
+        Raises InputError, UnsupportedError, OutputError, UsageError, ModelError and LockError.
         """
         started = time.perf_counter()
         if task.in_folder and not task.force and task.output.exists():
@@ -95,7 +95,7 @@ class Anonymizer:
                 search.finder,
                 tally,
                 keeper,
-                obfuscator.guarantee,
+                obfuscator,
                 writer.encoder,
                 (given, output_file(partial, task.output.name)),
                 time.perf_counter() - started,
@@ -145,13 +145,21 @@ class Anonymizer:
 
 
 def _check_suffix(task: Task) -> None:
-    """Refuse to write a still under the name of another format; raises OutputError."""
-    fitting = STILL_SUFFIXES.get(sniff_format(task.source))
-    suffix = task.output.suffix.lower()
-    if fitting and suffix not in fitting and suffix != task.source.suffix.lower():
-        raise OutputError(
-            f"{task.output} would hold a {fitting[0][1:].upper()}, as {task.source} does; "
+    """Refuse to write a file under the name of another format; raises UsageError, or UnsupportedError where
+    the input itself has such a name.
+    """
+    held = sniff_format(task.source)
+    fitting = STILL_SUFFIXES.get(held)
+    suffix, given = task.output.suffix.lower(), task.source.suffix.lower()
+    if fitting and suffix not in (*fitting, given):
+        raise UsageError(
+            f"{task.output} would hold a {held.value}, as {task.source} does; "
             f"give the output a name that ends in {fitting[0]}"
+        )
+    if not fitting and suffix == given and suffix not in CONTAINERS:
+        raise UnsupportedError(
+            f"{task.source} holds a video, which its name does not say; end it in one of "
+            f"{', '.join(CONTAINERS)}, or name such an --output"
         )
 
 

@@ -71,13 +71,21 @@ def cover(
     write: Callable[[SafeFrame], None],
 ) -> None:
     """Destroy what was planned in every frame, count it, and hand the safe frames on."""
+    for safe in obfuscator.stream(_decided(planned, keeper, tally)):
+        write(safe)
+
+
+def _decided(
+    planned: Iterable[PlannedFrame], keeper: Keeper | None, tally: Tally
+) -> Iterator[tuple[RawFrame, Detections | None]]:
+    """Yield each frame with what to cover in it, None for all of it, and count it."""
     for item in planned:
         if item.whole is not None:
             tally.add_covered(item.whole)
-            write(obfuscator.cover_frame(item.frame))
+            yield item.frame, None
             continue
         found = item.found
         if keeper is not None:
             found = (keeper.uncover_tracked if item.tracked else keeper.uncover)(item.frame, found)
         tally.add(found, item.held)
-        write(obfuscator.apply(item.frame, found))
+        yield item.frame, found

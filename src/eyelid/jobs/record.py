@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from eyelid.jobs.source import Source
     from eyelid.jobs.tally import Tally
     from eyelid.models.session import Device
-    from eyelid.types import Guarantee, Target
+    from eyelid.obfuscate.base import Obfuscator
+    from eyelid.types import Target
 
 
 def asked(settings: Asked, targets: tuple[Target, ...], source: Source) -> Settings:
@@ -72,12 +73,12 @@ def evidence_of(
     finder: Finder | None,
     tally: Tally,
     keeper: Keeper | None,
-    guarantee: Guarantee,
+    obfuscator: Obfuscator,
     encoder: Mapping[str, str],
     files: tuple[InputFile, OutputFile],
     seconds: float,
 ) -> Evidence:
-    """Return the evidence of an output that took ``seconds`` to make."""
+    """Return the evidence of an output that ``obfuscator`` has finished after ``seconds``."""
     video = source.kind is MediaKind.VIDEO
     kept = _kept(settings, keeper, video=video)
     return Evidence(
@@ -103,12 +104,14 @@ def evidence_of(
         changes=source.changes,
         encoder=_encoder(encoder),
         guarantee=with_scope(
-            guarantee,
+            obfuscator.guarantee,
             tally.targets,
             audio=bool(source.audio),
             kept=kept,
             listed=settings.detections is not None,
         ),
+        privacy=obfuscator.spent,
+        fill=obfuscator.fill,
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
         warnings=_warnings(finder),
     )

@@ -11,8 +11,11 @@ from eyelid.obfuscate.regions import Coverage, Patch, Region, is_finite, regions
 from eyelid.types import _SEAL, Detections, Guarantee, Plane, RawFrame, SafeFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from eyelid.privacy.ledger import PrivacySpent
+    from eyelid.types import Fill
 
 NOT_COVERED = (
     "targets that no detector found",
@@ -32,6 +35,16 @@ class Obfuscator(ABC):
     def guarantee(self) -> Guarantee:
         """What the method promises, and what it does not cover."""
 
+    @property
+    def spent(self) -> PrivacySpent | None:
+        """What the releases so far cost in epsilon; None for a method that draws no noise."""
+        return None
+
+    @property
+    def fill(self) -> Fill | None:
+        """Where the pixels came from that replaced regions so far; None for a method that fills nothing."""
+        return None
+
     @abstractmethod
     def _paint(self, plane: Plane, patches: Sequence[Patch]) -> None:
         """Overwrite every sample of the patches of one colour plane; patches may overlap."""
@@ -47,6 +60,15 @@ class Obfuscator(ABC):
             return self.cover_frame(frame)
         self._cover(frame, regions(detections, self.coverage, frame.width, frame.height))
         return SafeFrame(frame, _SEAL)
+
+    def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
+        """Destroy what was detected in every frame of one file; None covers the whole frame.
+
+        One frame out for each one in, in order. A method that needs several frames at once holds back a
+        bounded number of them.
+        """
+        for frame, detections in frames:
+            yield self.cover_frame(frame) if detections is None else self.apply(frame, detections)
 
     def finish(self, output: Path) -> None:
         """Complete the sidecar, for a method that has one; ``output`` is the finished anonymised file."""

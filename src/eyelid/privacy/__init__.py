@@ -1,0 +1,1 @@
+"""Noise, sensitivity, adjacency and ledgers: the only place where epsilon is computed."""
