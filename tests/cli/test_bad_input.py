@@ -349,32 +349,6 @@ def test_incomplete_commands_are_exit_code_2(arguments: tuple[str, ...], here: H
     assert done.err
 
 
-@pytest.mark.parametrize("option", ["--encoder", "--preset"])
-def test_an_encoder_that_does_not_exist(option: str, here: Here, tmp_path: Path) -> None:
-    path = save_scene(tmp_path / "a.mp4", SCENE, 3)
-    done = here("anonymize", path, *SPOT, option, "nonsense")
-    assert done.code in {1, 2}
-    assert done.err.splitlines()[-1].startswith("eyelid: ")
-    assert "nonsense" in done.err
-    assert names(tmp_path) == {"a.mp4"}
-
-
-@pytest.mark.parametrize(
-    ("source", "output"), [("a.png", "b.jpg"), ("a.png", "b"), ("a.mp4", "b"), ("a.mp4", "b.png")]
-)
-def test_an_output_named_as_another_format(source: str, output: str, here: Here, tmp_path: Path) -> None:
-    path = tmp_path / source
-    if source.endswith(".mp4"):
-        save_scene(path, SCENE, 3)
-    else:
-        save_still(path, SCENE)
-    done = here("anonymize", path, "-o", tmp_path / output, *SPOT)
-    assert done.code in {1, 2}
-    assert str(tmp_path / output) in done.sentence
-    assert ".partial" not in done.sentence
-    assert names(tmp_path) == {source}
-
-
 def test_several_files_need_a_folder_for_their_output(here: Here, tmp_path: Path) -> None:
     first, second = save_still(tmp_path / "a.png", SCENE), save_still(tmp_path / "b.png", SCENE)
     assert here("anonymize", first, second, "-o", tmp_path / "c.png", *SPOT).code == 2

@@ -137,3 +137,12 @@ def jpeg_with_segments(jpeg: bytes, *segments: tuple[int, bytes]) -> bytes:
     """Put marker segments, as (marker, content), behind the start of a JPEG."""
     packed = b"".join(struct.pack(">BBH", 0xFF, marker, len(c) + 2) + c for marker, c in segments)
     return jpeg[:2] + packed + jpeg[2:]
+
+
+def damaged_tiff(path: Path) -> Path:
+    """Write a TIFF whose compressed pixels are broken off by nonsense, which libtiff tells on stderr."""
+    STILLS["rgb.tiff"](path)
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + b"\xff" * 200 + data[middle + 200 :])
+    return path

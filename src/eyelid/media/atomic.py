@@ -181,4 +181,7 @@ def _output_error(final: Path, error: OSError) -> OutputError:
         return OutputError(f"the name of the output {final.name} is too long; choose a shorter one")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return OutputError(f"{final} may not be written; choose another output")
-    return OutputError(f"{final} cannot be written ({error}); choose another output or check the disk")
+    if error.errno == errno.ENOENT:
+        return OutputError(f"{final} cannot be created: its folder takes no new files; choose another folder")
+    reason = (error.strerror or "the system does not say why").lower()
+    return OutputError(f"{final} cannot be written ({reason}); choose another folder or check the disk")

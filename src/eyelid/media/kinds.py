@@ -88,6 +88,11 @@ STILL_SUFFIXES = {
 }
 """The endings of file names that other programs take for a still of each format."""
 
+CONTAINERS = {
+    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi",
+}  # fmt: skip
+"""The endings of file names that a video may be written under, and FFmpeg's name of each container."""
+
 
 def sniff(path: Path) -> MediaKind:
     """Tell by its content whether a file is a still or a video.

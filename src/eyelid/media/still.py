@@ -27,6 +27,7 @@ from eyelid.media.still_deep import decode_deep, is_deep
 from eyelid.media.still_info import PageEncoding, StillEncoding, StillInfo
 from eyelid.media.still_jpeg import decode_native, has_known_sampling, read_encoding
 from eyelid.media.still_pixels import Pixels, from_pillow, orient
+from eyelid.media.still_tiff import hush_libtiff
 from eyelid.media.still_writer import TIFF_COMPRESSIONS, WEBP_QUALITY, StillWriter, write_lossless
 from eyelid.types import RawFrame
 
@@ -108,6 +109,8 @@ class StillReader:
             time += page.duration or 0
 
     def _open(self) -> ImageFile.ImageFile:
+        if self._format is MediaFormat.TIFF:
+            hush_libtiff()
         # not Image.open: its limit of pixels is a setting of the whole process, ours is not
         return _PLUGINS[self._format](self._path)
 

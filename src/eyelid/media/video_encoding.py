@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from av.codec import Codec, CodecContext
 from av.codec.codec import UnknownCodecError
+from av.codec.context import OptionType
 from pydantic import BaseModel, ConfigDict, Field
 
 from eyelid.errors import UsageError
 from eyelid.media.video_pixels import PixelLayout, layout
+
+if TYPE_CHECKING:
+    from av.codec.context import CodecOption
 
 
 class AudioMode(StrEnum):
@@ -65,6 +69,11 @@ _DEFAULTS: Final = {
 }
 _SLICEABLE: Final = 64
 _SPEED: Final = {"libvpx-vp9": "cpu-used", "libvpx": "cpu-used"}
+_X264: Final = ("libx264", "libx264rgb", "libx265")  # whose own refusal names neither option nor choice
+_X264_PRESETS: Final = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+_X264_COARSEST: Final = 51
 _WHOLE_CHROMA_ONLY: Final = frozenset({"libx264", "libx265", "libsvtav1"})  # refuse half a chroma sample
 
 
@@ -84,7 +93,7 @@ def plan(encoding: VideoEncoding, container: str, pixel_format: str, width: int,
         raise UsageError(f"{name} does not encode video; choose another --encoder, such as libx264")
     os.environ.setdefault("SVT_LOG", "0")  # libsvtav1 writes its settings to stderr otherwise
     options = _options(name, encoding)
-    chosen = _closest(pixel_format, [form.name for form in codec.video_formats or ()])
+    chosen = _closest(pixel_format, [form.name for form in codec.video_formats or () if form.components])
     if chosen is None:
         raise UsageError(f"{name} takes no planar pixel format; choose another --encoder, such as libx264")
     changes = []
@@ -109,20 +118,33 @@ def _usual(container: str, kind: PixelLayout) -> str:
 
 
 def _options(name: str, encoding: VideoEncoding) -> dict[str, str]:
-    known = {option.name for option in CodecContext.create(name, "w").supported_options.private}
+    known = {option.name: option for option in CodecContext.create(name, "w").supported_options.private}
     options = dict(_DEFAULTS.get(name, {}))
     if "a53cc" in known:
         options["a53cc"] = "0"  # closed captions would pass through the frames' side data
     if encoding.crf is not None:
         if "crf" not in known:
             raise UsageError(f"{name} has no constant quality; leave out --crf or choose another --encoder")
+        if name in _X264 and encoding.crf > _X264_COARSEST:
+            raise UsageError(f"--crf {encoding.crf}: {name} takes 0 to {_X264_COARSEST}; choose one of these")
         options["crf"] = str(encoding.crf)
     if encoding.preset is not None:
         speed = _SPEED.get(name, "preset")
         if speed not in known:
             raise UsageError(f"{name} has no presets; leave out --preset or choose another --encoder")
+        _check_preset(name, known[speed], encoding.preset)
         options[speed] = encoding.preset
     return options
+
+
+def _check_preset(name: str, option: CodecOption, preset: str) -> None:
+    """Raise UsageError where the encoder has no such preset; x264 itself would say so on stderr."""
+    named = _X264_PRESETS if name in _X264 else tuple(choice.name for choice in option.choices)
+    if named and preset not in named:
+        raise UsageError(f"--preset {preset}: {name} has {', '.join(named)}; choose one of these")
+    lowest, highest = int(option.min), int(option.max)
+    if not named and option.type is OptionType.INT and preset not in map(str, range(lowest, highest + 1)):
+        raise UsageError(f"--preset {preset}: {name} takes a whole number from {lowest} to {highest}")
 
 
 def _closest(wanted: str, offered: list[str]) -> str | None:

@@ -15,6 +15,7 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from eyelid.errors import OutputError, UsageError
+from eyelid.media.kinds import CONTAINERS
 from eyelid.media.video_encoding import AudioMode, VideoEncoding, plan
 from eyelid.media.video_hdr import hdr_options
 from eyelid.media.video_pixels import convert, copy_planes, views
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from eyelid.media.video_reader import VideoReader
     from eyelid.types import SafeFrame
 
-_CONTAINERS: Final = {
-    ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm", ".avi": "avi",
-}  # fmt: skip
 _FINEST_MOVIE_CLOCK: Final = 10_000_000  # ticks a second
 _BITEXACT: Final = 0x400  # AVFMT_FLAG_BITEXACT: no version names, no random identifiers
 _LAMBDA: Final = 118  # FFmpeg's units to one step of the quantiser
@@ -49,9 +47,9 @@ class VideoWriter:
 
     def __init__(self, path: Path, reader: VideoReader, encoding: VideoEncoding) -> None:
         self._path = path
-        form = _CONTAINERS.get(path.suffix.lower())
+        form = CONTAINERS.get(path.suffix.lower())
         if form is None:
-            raise UsageError(f"{path} names no video container; end it in one of {', '.join(_CONTAINERS)}")
+            raise UsageError(f"{path} names no video container; end it in one of {', '.join(CONTAINERS)}")
         first = reader.blank
         self._plan = plan(encoding, form, first.format.name, first.width, first.height)
         self._changes = list(self._plan.changes)
@@ -133,8 +131,13 @@ class VideoWriter:
                 )
         if form in ("mp4", "mov"):
             self._container.container_options["movie_timescale"] = str(self._movie_clock())
-        with self._reported(starting=True):
-            self._container.start_encoding()
+        with self._reported():
+            try:
+                self._container.start_encoding()
+            except av.FFmpegError as error:
+                if isinstance(error, OSError):
+                    raise
+                raise self._refused(encoding) from error
         finest = self._unit if self._rounds else self._stream.time_base or self._unit
         if self._rounds or (self._unit / finest).denominator != 1:
             self._changes.append(f"times are kept to {finest} s, the finest that {self._path.suffix} holds")
@@ -198,16 +201,19 @@ class VideoWriter:
                 self._sound.copy(packet.dts * packet.time_base)
             self._container.mux_one(packet)
 
+    def _refused(self, encoding: VideoEncoding) -> UsageError:
+        wishes = {"--crf": encoding.crf, "--preset": encoding.preset}
+        asked = " and ".join(f"{name} {value}" for name, value in wishes.items() if value is not None)
+        return UsageError(
+            f"{self._plan.encoder} cannot write this video into {self._path.suffix}"
+            f"{asked and ' with '}{asked}; choose another --encoder, such as libx264 or libvpx-vp9"
+        )
+
     @contextmanager
-    def _reported(self, *, starting: bool = False) -> Iterator[None]:
+    def _reported(self) -> Iterator[None]:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            if starting and not isinstance(error, OSError):
-                asked = ", ".join(f"{key} {value}" for key, value in self._plan.options.items())
-                raise UsageError(
-                    f"{self._plan.encoder} or {self._path.suffix} refuses these settings ({asked})"
-                ) from error
             reason = (
                 error.strerror if isinstance(error, OSError) and error.strerror else "the muxer refused it"
             )
