@@ -1,0 +1,113 @@
+"""A shipped network in PyTorch, for those who need its gradients: cloaks and the attacks on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eyelid.errors import ModelError
+from eyelid.models.cards import card
+from eyelid.models.extras import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import onnx
+    from torch import Tensor
+
+
+class TorchNetwork:
+    """One network of a single input and output, in float32 on the CPU, differentiable in its input.
+
+    It knows the operators that the shipped embedder uses. Raises ModelError for weights that are not those of
+    the card and for operators it does not know, UsageError where PyTorch or onnx is not installed.
+    """
+
+    def __init__(self, name: str) -> None:
+        require("the gradient of a network", "cloak", "torch", "onnx")
+        import onnx
+
+        self.card = card(name)
+        graph = onnx.load_model_from_string(self.card.weights()).graph
+        self._input, self._output = graph.input[0].name, graph.output[0].name
+        self._weights = {entry.name: _tensor(entry) for entry in graph.initializer}
+        self._steps = [_Step(node) for node in graph.node]
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Return the output for float32 pictures (n, 3, height, width), channels BGR, values 0..255."""
+        import torch
+
+        convention = self.card.input
+        ordered = pictures.flip(1) if convention.channels == "rgb" else pictures
+        shape = (1, 3, 1, 1)
+        mean, scale = torch.tensor(convention.mean).view(shape), torch.tensor(convention.scale).view(shape)
+        values = (ordered - mean) / scale
+        return self._run(values.permute(0, 2, 3, 1) if convention.layout == "nhwc" else values)
+
+    def _run(self, values: Tensor) -> Tensor:
+        known = {**self._weights, self._input: values}
+        for step in self._steps:
+            known[step.output] = step(*(known[name] for name in step.inputs))
+        return known[self._output]
+
+
+class _Step:
+    """One node of the graph."""
+
+    def __init__(self, node: onnx.NodeProto) -> None:
+        from onnx import helper
+
+        if node.op_type not in OPERATORS:
+            raise ModelError(f"the operator {node.op_type} has no gradient here; use another network")
+        self.inputs = tuple(node.input)
+        self.output = node.output[0]
+        attributes = {entry.name: helper.get_attribute_value(entry) for entry in node.attribute}
+        self._apply = OPERATORS[node.op_type](attributes)
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        return self._apply(*values)
+
+
+Attributes = dict[str, list[int]]
+
+
+def _convolution(attributes: Attributes) -> Callable[..., Tensor]:
+    top, left, bottom, right = attributes["pads"]
+    strides, dilations = attributes["strides"], attributes["dilations"]
+    group: int = attributes["group"]  # type: ignore[assignment]  # the one attribute that is no list
+
+    def apply(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        from torch.nn.functional import conv2d, pad
+
+        padded = pad(values, (left, right, top, bottom))
+        return conv2d(padded, weight, bias, strides, 0, dilations, group)
+
+    return apply
+
+
+def _minimum(_: Attributes) -> Callable[..., Tensor]:
+    return lambda a, b: a.minimum(b)
+
+
+def _maximum(_: Attributes) -> Callable[..., Tensor]:
+    return lambda a, b: a.maximum(b)
+
+
+OPERATORS: dict[str, Callable[[Attributes], Callable[..., Tensor]]] = {
+    "Add": lambda _: lambda a, b: a + b,
+    "Cast": lambda _: lambda a: a.float(),
+    "Conv": _convolution,
+    "GlobalAveragePool": lambda _: lambda a: a.mean((2, 3), keepdim=True),
+    "Max": _maximum,
+    "Min": _minimum,
+    "Mul": lambda _: lambda a, b: a * b,
+    "Relu": lambda _: lambda a: a.relu(),
+    "Squeeze": lambda _: lambda a, axes: a.squeeze(tuple(axes.tolist())),
+    "Transpose": lambda attributes: lambda a: a.permute(attributes["perm"]),
+}
+
+
+def _tensor(entry: onnx.TensorProto) -> Tensor:
+    import torch
+    from onnx import numpy_helper
+
+    return torch.from_numpy(numpy_helper.to_array(entry).copy())

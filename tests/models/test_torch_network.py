@@ -1,0 +1,52 @@
+"""The network in PyTorch computes what the shipped one computes, and has a true gradient."""
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from eyelid.errors import ModelError, UsageError
+from eyelid.models import extras
+from eyelid.models.cards import ModelCard
+from eyelid.models.session import Precision, Session
+from eyelid.models.torch_network import TorchNetwork
+
+
+def pictures(count: int) -> torch.Tensor:
+    values = np.random.default_rng(3).integers(0, 256, (count, 3, 224, 224))
+    return torch.from_numpy(values.astype(np.float32))
+
+
+def test_it_agrees_with_the_engine() -> None:
+    batch = pictures(2)
+    (expected,) = Session("faceres", precision=Precision.F32, threads=1).run(
+        np.ascontiguousarray(batch.numpy().transpose(0, 2, 3, 1).astype(np.uint8))
+    )
+    with torch.no_grad():
+        result = TorchNetwork("faceres")(batch)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-3)
+
+
+def test_its_gradient_is_the_slope() -> None:
+    network, batch = TorchNetwork("faceres"), pictures(1).requires_grad_()
+    direction = torch.from_numpy(np.random.default_rng(4).normal(size=(1, 1024)).astype(np.float32))
+    (slope,) = torch.autograd.grad((network(batch) * direction).sum(), batch)
+    step = 0.05 * slope / slope.abs().max()
+    with torch.no_grad():
+        ahead, behind = ((network(batch + s * step) * direction).sum() for s in (1, -1))
+    assert float(ahead - behind) == pytest.approx(2 * float((slope * step).sum()), rel=0.05)
+
+
+def test_an_operator_it_does_not_know_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Sinh", ["x"], ["y"])], "g", [value], [value])
+    model = helper.make_model(graph).SerializeToString()
+    monkeypatch.setattr(ModelCard, "weights", lambda _: model)
+    with pytest.raises(ModelError, match="Sinh"):
+        TorchNetwork("faceres")
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "torch" else object())
+    with pytest.raises(UsageError, match=r"eyelid\[cloak\] \(torch missing\)"):
+        TorchNetwork("faceres")
