@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from eyelid.errors import UsageError
-from eyelid.obfuscate.registry import NAMES, Blur, Lock, Method, Pixelate, Solid, build, parse
+from eyelid.obfuscate.registry import NAMES, Blur, Cloak, Lock, Method, Pixelate, Solid, build, parse
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from eyelid.obfuscate.registry import NAMES, Blur, Lock, Method, Pixelate, Solid
         ("pixelate:4,levels=16", Pixelate(cells=4, levels=16)),
         ("blur:levels=2,cells=3", Blur(cells=3, levels=2)),
         ("lock:my.key", Lock(key=Path("my.key"))),
+        ("cloak:4,steps=9", Cloak(levels=4, steps=9)),
         ("lock:key=a/b.key", Lock(key=Path("a/b.key"))),
     ],
 )
@@ -57,7 +58,7 @@ def test_a_wrong_method_is_one_clear_sentence(text: str) -> None:
 
 
 def test_every_method_is_listed_once() -> None:
-    assert NAMES == ("solid", "pixelate", "blur", "lock")
+    assert NAMES == ("solid", "pixelate", "blur", "lock", "cloak")
 
 
 def test_parameters_cannot_be_changed_or_invented() -> None:

@@ -30,7 +30,7 @@ def anonymize(
     output: Output = None,
     targets: Targets = "face,plate",
     method: Annotated[
-        str, typer.Option("--method", "-m", help="How to hide: solid, pixelate, blur or lock.")
+        str, typer.Option("--method", "-m", help="How to hide: solid, pixelate, blur, lock or cloak.")
     ] = "solid",
     quality: QualityOption = "balanced",
     shape: Annotated[

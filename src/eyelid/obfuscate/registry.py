@@ -8,19 +8,20 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from eyelid.errors import UsageError
 from eyelid.obfuscate.blur import Blur
+from eyelid.obfuscate.cloak import Cloak
 from eyelid.obfuscate.lock import Lock
 from eyelid.obfuscate.pixelate import Pixelate
 from eyelid.obfuscate.regions import Coverage
 from eyelid.obfuscate.solid import Solid
 
-__all__ = ["NAMES", "Blur", "Lock", "Method", "Pixelate", "Solid", "build", "parse"]
+__all__ = ["NAMES", "Blur", "Cloak", "Lock", "Method", "Pixelate", "Solid", "build", "parse"]
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from eyelid.obfuscate.base import Obfuscator
 
-Method: TypeAlias = Annotated[Solid | Pixelate | Blur | Lock, Field(discriminator="name")]
+Method: TypeAlias = Annotated[Solid | Pixelate | Blur | Lock | Cloak, Field(discriminator="name")]
 """The parameters of any method."""
 
 _PARAMETERS = {c.model_fields["name"].default: c for c in get_args(get_args(Method)[0])}
