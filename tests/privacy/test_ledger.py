@@ -55,7 +55,7 @@ def test_epsilons_add_up_as_they_were_typed() -> None:
         ledger.charge("face", Cost(exact(0.1), exact(0.1)))
     assert not ledger.affords("face", exact(1e-9))
     spent = ledger.total("noise", "m pixels", 16)
-    assert (spent.epsilon, spent.refused) == (0.3, 1)
+    assert (spent.epsilon, spent.accounts) == (0.3, 1)
 
 
 def test_a_release_for_nothing_is_refused() -> None:

@@ -30,8 +30,21 @@ def anonymize(
     output: Output = None,
     targets: Targets = "face,plate",
     method: Annotated[
-        str, typer.Option("--method", "-m", help="How to hide: solid, pixelate, blur, lock or cloak.")
+        str,
+        typer.Option(
+            "--method",
+            "-m",
+            help="How to hide: solid, pixelate, blur, lock, dp-pixelate, dp-blur, metric, svd or cloak.",
+        ),
     ] = "solid",
+    epsilon: Annotated[
+        float | None,
+        typer.Option(help="Of dp-pixelate, dp-blur, metric, svd: less is more noise."),
+    ] = None,
+    pixels: Annotated[
+        int | None,
+        typer.Option(help="Of dp-pixelate, dp-blur: epsilon is for so many pixels of a region."),
+    ] = None,
     quality: QualityOption = "balanced",
     shape: Annotated[
         str | None,
@@ -102,7 +115,9 @@ def anonymize(
         settings = Settings.model_validate(
             {
                 "targets": words(targets),
-                "method": parse(f"{method}:key={key}" if key else method),
+                "method": parse(
+                    f"{method}:key={key}" if key else method, {"epsilon": epsilon, "pixels": pixels}
+                ),
                 "coverage": {"shape": shape, "margin": margin},
                 "quality": quality,
                 "on_lost": on_lost,

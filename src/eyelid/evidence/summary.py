@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eyelid.evidence.model import Evidence, Kept, TargetCount
+    from eyelid.privacy.ledger import PrivacySpent
 
 NOUNS: Final = {
     Target.FACE: ("face", "faces"),
@@ -40,6 +41,7 @@ def brief(evidence: Evidence) -> str:
         f"{evidence.output.name}: {_covered(evidence)}",
         *_frames(evidence),
         *([_kept(evidence.kept)] if evidence.kept else []),
+        *([_spent(evidence.privacy)] if evidence.privacy else []),
     ]
     return " | ".join(parts)
 
@@ -80,6 +82,17 @@ def _kept(kept: Kept) -> str:
     if kept.tracks is not None:
         return f"{number(kept.tracks, 'track', 'tracks')} left visible on request"
     return f"{number(kept.detections, 'face', 'faces')} left visible on request"
+
+
+def _spent(spent: PrivacySpent) -> str:
+    if spent.pixels is None:
+        step = "for each unit of distance"
+    else:
+        step = f"for any {number(spent.pixels, 'pixel', 'pixels')} of it"
+    return (
+        f"epsilon {spent.epsilon_whole:.4g} for a whole region, {spent.epsilon:.4g} {step}, "
+        f"{spent.epsilon_file:.4g} in {number(spent.releases, 'release', 'releases')} of the file"
+    )
 
 
 def number(n: int, singular: str, plural: str) -> str:

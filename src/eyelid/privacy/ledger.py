@@ -26,8 +26,7 @@ class PrivacySpent(BaseModel):
     ``pixels`` is the m of the adjacency; None where epsilon is counted per unit of distance. ``epsilon`` is
     the most that any one region or track cost under the adjacency, ``epsilon_whole`` the most for everything
     in it: two regions that may differ in every pixel. ``epsilon_file`` adds up all releases, as if each
-    showed the same person. ``accounts`` are the regions and tracks; ``refused`` counts releases that were not
-    made because the budget was spent.
+    showed the same person. ``accounts`` counts the regions and tracks.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -40,7 +39,6 @@ class PrivacySpent(BaseModel):
     epsilon_file: NonNegativeFloat
     releases: NonNegativeInt
     accounts: NonNegativeInt
-    refused: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +68,16 @@ class Ledger:
         self._accounts: defaultdict[Hashable, _Account] = defaultdict(_Account)
         self._file = Fraction(0)
         self._releases = 0
-        self._refused = 0
 
     def affords(self, account: Hashable, epsilon: Fraction) -> bool:
-        """Return whether the budget of an account suffices for one more release; a refusal is counted."""
-        spent = self._accounts[account].epsilon if account in self._accounts else Fraction(0)
-        enough = self._budget is None or spent + epsilon <= self._budget
-        self._refused += not enough
-        return enough
+        """Return whether the budget of an account suffices for one more release."""
+        return self._budget is None or self._accounts[account].epsilon + epsilon <= self._budget
 
     def charge(self, account: Hashable, cost: Cost) -> None:
         """Charge one release before it is made. Raises BudgetError, and then charges nothing."""
         if cost.epsilon <= 0:
             raise ValueError("a release costs some epsilon")
-        spent = self._accounts[account]
-        if self._budget is not None and spent.epsilon + cost.epsilon > self._budget:
+        if self._budget is not None and not self.affords(account, cost.epsilon):
             raise BudgetError(
                 f"the budget of epsilon {float(self._budget):g} for each region or track is spent; "
                 "give more, or lower epsilon"
@@ -94,8 +87,8 @@ class Ledger:
                 f"the budget of epsilon {float(self._file_budget):g} for the file is spent, so nothing was "
                 "written; give more, lower epsilon, or hide with solid"
             )
-        spent.epsilon += cost.epsilon
-        spent.whole += cost.whole
+        self._accounts[account].epsilon += cost.epsilon
+        self._accounts[account].whole += cost.whole
         self._file += cost.epsilon
         self._releases += 1
 
@@ -111,7 +104,6 @@ class Ledger:
             epsilon_file=float(self._file),
             releases=self._releases,
             accounts=len(accounts),
-            refused=self._refused,
         )
 
 

@@ -1,0 +1,220 @@
+"""Methods with noise: one noisy picture of each region or track, released within a budget and then held.
+
+New noise in every frame would let anybody average it away: the frames of one person compose. So a track gets
+a new picture only while its budget lasts; after that the last one is drawn again, resized to each box.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from eyelid.obfuscate.base import Obfuscator, blacken
+from eyelid.obfuscate.method import Parameters
+from eyelid.obfuscate.regions import is_finite, regions
+from eyelid.privacy.ledger import Ledger, exact
+from eyelid.types import _SEAL, Plane, SafeFrame, Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from eyelid.obfuscate.regions import Coverage, Patch, Region
+    from eyelid.types import Detections, RawFrame
+
+Account: TypeAlias = tuple[str, int]
+"""A track by its id, or a region by its number."""
+
+Layout: TypeAlias = tuple[tuple[str, int], ...]
+"""Name and peak of each colour plane."""
+
+Tones: TypeAlias = NDArray[np.float64]
+"""Values of shape (rows, columns), in units of the samples of a plane."""
+
+Window = TypeVar("Window")
+
+
+class NoisyParameters(Parameters):
+    """How much may be released.
+
+    ``epsilon`` is the cost of one release, over all planes. ``budget`` is the most a region or track may
+    cost, by default one release; ``file_budget`` the most for the sum of all releases of a file, by default
+    without limit.
+    """
+
+    epsilon: float = Field(ge=1e-6, le=1e6, allow_inf_nan=False)
+    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    file_budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _affords_a_release(self) -> Self:
+        for name in ("budget", "file_budget"):
+            limit = getattr(self, name)
+            if limit is not None and limit < self.epsilon:
+                raise ValueError(
+                    f"{name} {limit:g} is less than one release costs (epsilon {self.epsilon:g})"
+                )
+        return self
+
+    @property
+    def ledger(self) -> Ledger:
+        """A new ledger for one file."""
+        limit = None if self.file_budget is None else exact(self.file_budget)
+        return Ledger(exact(self.budget or self.epsilon), limit)
+
+
+@dataclass(slots=True, eq=False)
+class _Release(Generic[Window]):
+    """What is, or will be, drawn for an account from frame ``first`` on; ``picture`` once it is released."""
+
+    account: Account
+    first: int
+    layout: Layout
+    window: Window | None
+    picture: tuple[Samples, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting(Generic[Window]):
+    """A frame that still shows everything, and what to draw on it; None for all of it in black."""
+
+    frame: RawFrame
+    covered: list[tuple[Region, _Release[Window]]] | None
+
+
+class HeldObfuscator(Obfuscator, Generic[Window]):
+    """Draws what was released of each account over its regions; subclasses say what a release is.
+
+    A release reads a window: the regions of one account in ``length`` frames. It belongs to one file.
+    """
+
+    def __init__(self, ledger: Ledger, coverage: Coverage | None = None, length: int = 1) -> None:
+        super().__init__(coverage)
+        self.ledger = ledger
+        self._length = length
+        self._releases: dict[Account, _Release[Window]] = {}
+        self._frames = count()
+        self._regions = count()
+
+    @abstractmethod
+    def _open(self, frame: RawFrame, region: Region) -> Window:
+        """Return a window that holds one region."""
+
+    @abstractmethod
+    def _add(self, window: Window, frame: RawFrame, region: Region) -> None:
+        """Add a region of a later frame to a window."""
+
+    @abstractmethod
+    def _affords(self, account: Account) -> bool:
+        """Return whether the budget of an account suffices for one more release."""
+
+    @abstractmethod
+    def _release(self, window: Window, account: Account) -> tuple[Samples, ...]:
+        """Return a noisy picture of a window, one array a colour plane. Raises BudgetError."""
+
+    @abstractmethod
+    def _enlarge(self, picture: Samples, rows: int, columns: int) -> Samples:
+        """Return a plane of a picture at the size of a region."""
+
+    def apply(self, frame: RawFrame, detections: Detections) -> SafeFrame:
+        """Cover what was detected with a noisy picture of it; a track of an earlier call keeps its picture.
+
+        Raises BudgetError where the budget of the file is spent; then the frame must not be used.
+        """
+        (safe,) = self._run([(frame, detections)])
+        return safe
+
+    def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
+        """Cover the frames of one file, holding back as many as a window has. Raises BudgetError."""
+        return self._run(frames)
+
+    def _run(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
+        waiting: deque[_Waiting[Window]] = deque()
+        for frame, detections in frames:
+            waiting.append(self._look(frame, detections))
+            if len(waiting) == self._length:
+                yield self._show(waiting.popleft())
+        while waiting:
+            yield self._show(waiting.popleft())
+
+    def _look(self, frame: RawFrame, detections: Detections | None) -> _Waiting[Window]:
+        number = next(self._frames)
+        if detections is None or not is_finite(detections):
+            return _Waiting(frame, None)
+        covered: list[tuple[Region, _Release[Window]]] = []
+        for i, track in enumerate(detections.tracks.tolist()):
+            account = ("track", track) if track >= 0 else ("region", next(self._regions))
+            alone = detections.select(np.array([i]))
+            covered += [
+                (region, self._release_for(account, number, frame, region))
+                for region in regions(alone, self.coverage, frame.width, frame.height)
+            ]
+        return _Waiting(frame, covered)
+
+    def _release_for(
+        self, account: Account, number: int, frame: RawFrame, region: Region
+    ) -> _Release[Window]:
+        """Return what to draw: the window that is open, a new one, or what is held."""
+        release = self._releases.get(account)
+        if release is None or (number >= release.first + self._length and self._affords(account)):
+            release = _Release(account, number, layout(frame), self._open(frame, region))
+            self._releases[account] = release
+        elif release.window is not None and layout(frame) == release.layout:
+            self._add(release.window, frame, region)
+        return release
+
+    def _show(self, item: _Waiting[Window]) -> SafeFrame:
+        frame = item.frame
+        if item.covered is None:
+            return self.cover_frame(frame)
+        for _, release in item.covered:
+            if release.window is not None:
+                release.picture = self._release(release.window, release.account)
+                release.window = None
+        for region, release in item.covered:
+            self._draw(frame, region, release)
+        return SafeFrame(frame, _SEAL)
+
+    def _draw(self, frame: RawFrame, region: Region, release: _Release[Window]) -> None:
+        pictures = iter(release.picture)
+        fits = release.layout == layout(frame)
+        for plane in frame.planes:
+            patch = region.patch(plane)
+            if plane.name == "A" or not fits:
+                blacken(plane, [patch])
+                continue
+            samples = plane.samples[patch.rows, patch.columns]
+            drawn = self._enlarge(next(pictures), patch.height, patch.width)
+            np.copyto(samples, drawn, where=True if patch.mask is None else patch.mask)
+
+    def _paint(self, plane: Plane, patches: Sequence[Patch]) -> None:
+        blacken(plane, patches)
+
+
+def colours(frame: RawFrame) -> list[Plane]:
+    """Return the planes of a frame without its transparency."""
+    return [plane for plane in frame.planes if plane.name != "A"]
+
+
+def layout(frame: RawFrame) -> Layout:
+    """Return what two frames must have in common to share a picture."""
+    return tuple((plane.name, plane.peak) for plane in colours(frame))
+
+
+def pixels_of(region: Region) -> int:
+    """Return how many pixels a region covers."""
+    if region.mask is None:
+        return (region.x1 - region.x0) * (region.y1 - region.y0)
+    return int(np.count_nonzero(region.mask))
+
+
+def to_samples(tones: Tones, peak: int) -> Samples:
+    """Round tones to samples, those beyond black and white to the nearest that exists."""
+    clipped = np.clip(np.rint(tones), 0, peak)
+    return clipped.astype(np.uint8) if peak <= 255 else clipped.astype(np.uint16)

@@ -1,0 +1,95 @@
+"""metric: noise on the vector of cell means, so that likeness to the original is hidden by its distance.
+
+Metric privacy (Chatzikokolakis et al., "Broadening the Scope of Differential Privacy", PETS 2013) with a
+metric between pictures: the Euclidean distance of their cell means.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from eyelid.obfuscate.base import NOT_COVERED
+from eyelid.obfuscate.held import to_samples
+from eyelid.obfuscate.noisy_cells import NoisyCellObfuscator, NoisyCellParameters
+from eyelid.privacy.adjacency import DistanceAdjacency
+from eyelid.privacy.ledger import exact
+from eyelid.privacy.mechanism import Vector, VectorLaplace
+from eyelid.types import Guarantee, GuaranteeKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eyelid.obfuscate.held import Account
+    from eyelid.obfuscate.noisy_cells import CellWindow
+    from eyelid.obfuscate.regions import Coverage
+    from eyelid.privacy.ledger import PrivacySpent
+    from eyelid.types import Samples
+
+TONES: Final = 255.0
+"""The unit of distance is one step of 8 bits in one cell, whatever the depth of the file."""
+
+ADJACENCY: Final = DistanceAdjacency(
+    "the Euclidean distance of the cell means of a region in all planes, in tones from 0 to 255"
+)
+
+
+class Metric(NoisyCellParameters):
+    """``epsilon`` is per unit of image distance: one tone of 255 in one cell."""
+
+    name: Literal["metric"] = "metric"
+    epsilon: float = Field(default=0.1, ge=1e-6, le=1e6, allow_inf_nan=False)
+
+    def build(self, coverage: Coverage, _sidecar: Path | None = None, /) -> MetricObfuscator:
+        """Return the obfuscator; it writes no sidecar."""
+        return MetricObfuscator(self, coverage)
+
+
+class MetricObfuscator(NoisyCellObfuscator):
+    """Paints each cell of a region in one noisy tone."""
+
+    def __init__(self, parameters: Metric, coverage: Coverage | None = None) -> None:
+        super().__init__(parameters, coverage)
+        self.mechanism = VectorLaplace(exact(parameters.epsilon), ADJACENCY)
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """Pictures are told apart by epsilon times their distance at most."""
+        epsilon = self.parameters.epsilon
+        return Guarantee(
+            kind=GuaranteeKind.METRIC_DP,
+            statement=(
+                f"Two inputs at distance D are told apart by {epsilon:g} * D at most in each release, and by "
+                f"{self.parameters.budget or epsilon:g} * D in all releases of one region or track. D is "
+                f"{ADJACENCY.unit}."
+            ),
+            assumption=(
+                "The detectors found every target, and all frames of a person are one track. The theorem is "
+                "for real numbers: the noise has 53 bits, and what is released is rounded to whole tones."
+            ),
+            not_covered=(
+                "what large distances tell, such as who somebody is: the epsilon of the whole region counts",
+                "the same person in several tracks or regions: their epsilons add up",
+                *NOT_COVERED,
+            ),
+        )
+
+    @property
+    def spent(self) -> PrivacySpent:
+        """What the releases so far cost for each unit of distance and for whole regions."""
+        return self.mechanism.total(self.ledger)
+
+    def _affords(self, account: Account) -> bool:
+        return self.ledger.affords(account, self.mechanism.epsilon)
+
+    def _release(self, window: CellWindow, account: Account) -> tuple[Samples, ...]:
+        planes = list(zip(window.sums, window.counts, window.peaks, strict=True))
+        means = np.concatenate([(sums / counts * (TONES / peak)).ravel() for sums, counts, peak in planes])
+        noisy = self.mechanism.release(Vector(means, (TONES,) * len(means)), account, self.ledger)
+        ends = np.cumsum([counts.size for _, counts, _ in planes])[:-1]
+        return tuple(
+            to_samples(tones.reshape(counts.shape) * (peak / TONES), peak)
+            for tones, (_, counts, peak) in zip(np.split(noisy, ends), planes, strict=True)
+        )

@@ -1,0 +1,143 @@
+"""Cells of a region through one or several frames: what dp-pixelate, dp-blur and metric release.
+
+The grid depends on the size of the box alone. Its cells have ``cell`` samples on each side or a few more, so
+that none is cut off and every mean has at least ``cell`` squared samples; a smaller region is one cell.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from eyelid.errors import InputError
+from eyelid.obfuscate.cells import cell_of
+from eyelid.obfuscate.held import HeldObfuscator, NoisyParameters, colours, pixels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from eyelid.obfuscate.regions import Coverage, Patch, Region
+    from eyelid.types import Detections, RawFrame, SafeFrame, Samples
+
+Counts: TypeAlias = NDArray[np.int64]
+
+
+class NoisyCellParameters(NoisyParameters):
+    """How a region is cut into cells.
+
+    ``cell``: samples along a side of a cell, in every plane. ``frames``: how many frames of a track one
+    release averages.
+    """
+
+    cell: int = Field(default=16, ge=1, le=4096)
+    frames: int = Field(default=1, ge=1, le=32)
+
+
+@dataclass(slots=True, eq=False)
+class CellWindow:
+    """Sums and numbers of samples of each cell (down, across), int64, of each colour plane.
+
+    ``frames`` counts the regions added up, ``pixels`` is the size of the largest.
+    """
+
+    grids: tuple[tuple[int, int], ...]
+    peaks: tuple[int, ...]
+    sums: list[Counts] = field(init=False)
+    counts: list[Counts] = field(init=False)
+    frames: int = 0
+    pixels: int = 0
+
+    def __post_init__(self) -> None:
+        self.sums = [np.zeros(grid, np.int64) for grid in self.grids]
+        self.counts = [np.zeros(grid, np.int64) for grid in self.grids]
+
+    def add(self, frame: RawFrame, region: Region) -> None:
+        """Add a region; one with fewer samples than the grid has cells is left out."""
+        planes = [(plane, region.patch(plane)) for plane in colours(frame)]
+        if any(_too_small(patch, grid) for (_, patch), grid in zip(planes, self.grids, strict=True)):
+            return
+        self.frames += 1
+        self.pixels = max(self.pixels, pixels_of(region))
+        for i, (plane, patch) in enumerate(planes):
+            down, across = self.grids[i]
+            self.sums[i] += cell_sums(plane.samples[patch.rows, patch.columns], down, across)
+            self.counts[i] += np.outer(
+                np.bincount(cell_of(patch.height, down)), np.bincount(cell_of(patch.width, across))
+            )
+
+
+class NoisyCellObfuscator(HeldObfuscator[CellWindow]):
+    """Releases cells; subclasses add the noise."""
+
+    def __init__(self, parameters: NoisyCellParameters, coverage: Coverage | None = None) -> None:
+        super().__init__(parameters.ledger, coverage, parameters.frames)
+        self.parameters = parameters
+        self._largest = (0, 0)
+
+    @abstractmethod
+    def _release(self, window: CellWindow, account: tuple[str, int]) -> tuple[Samples, ...]:
+        """Return the noisy tones of a window."""
+
+    def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
+        """Cover the frames of one file.
+
+        Raises BudgetError, and InputError at the end where a cell that was asked for is larger than every
+        region.
+        """
+        yield from super().stream(frames)
+        cell = self.parameters.cell
+        asked = cell != type(self.parameters).model_fields["cell"].default
+        if asked and 0 < max(self._largest) < cell:
+            width, height = self._largest
+            raise InputError(
+                f"a cell of {cell} samples is larger than every region found, of which the largest has "
+                f"{width} by {height}, so nothing was written; choose a smaller cell"
+            )
+
+    def _open(self, frame: RawFrame, region: Region) -> CellWindow:
+        patches = [region.patch(plane) for plane in colours(frame)]
+        self._largest = max(self._largest, (patches[0].width, patches[0].height), key=max)
+        cell = self.parameters.cell
+        grids = tuple((max(1, patch.height // cell), max(1, patch.width // cell)) for patch in patches)
+        window = CellWindow(grids, tuple(plane.peak for plane in colours(frame)))
+        window.add(frame, region)
+        return window
+
+    def _add(self, window: CellWindow, frame: RawFrame, region: Region) -> None:
+        window.add(frame, region)
+
+    def _enlarge(self, picture: Samples, rows: int, columns: int) -> Samples:
+        down, across = picture.shape
+        drawn: Samples = picture.take(cell_of(rows, down), axis=0).take(cell_of(columns, across), axis=1)
+        return drawn
+
+
+def smoothly(picture: Samples, rows: int, columns: int) -> Samples:
+    """Return tones enlarged with straight transitions between the middles of the cells."""
+    enlarged: Samples = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    return enlarged
+
+
+def cell_sums(samples: Samples, down: int, across: int) -> Counts:
+    """Return the sum (down, across), int64, of each cell; every sample lies in exactly one.
+
+    ``samples`` has at least ``down`` rows and ``across`` columns.
+    """
+    rows, columns = samples.shape
+    strips = np.add.reduceat(samples, _starts(rows, down), axis=0, dtype=np.int64)
+    return np.asarray(np.add.reduceat(strips, _starts(columns, across), axis=1), np.int64)
+
+
+def _starts(side: int, cells: int) -> NDArray[np.intp]:
+    """Return the first sample of each cell, as :func:`~eyelid.obfuscate.cells.cell_of` cuts a side."""
+    return -(-np.arange(cells) * side // cells)
+
+
+def _too_small(patch: Patch, grid: tuple[int, int]) -> bool:
+    return patch.height < grid[0] or patch.width < grid[1]
