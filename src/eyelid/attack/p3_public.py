@@ -2,7 +2,7 @@
 
 The threshold hides magnitudes and signs of large coefficients and the brightness of every block; which
 frequencies are busy where stays public. McPherson et al., Defeating Image Obfuscation with Deep Learning,
-arXiv 1609.00408, attack P3 so; here the features are the 15 AC coefficients of lowest frequency of each block.
+arXiv 1609.00408, attack P3 so; the features here are the 15 AC coefficients of lowest frequency of a block.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _public(image: NDArray[np.uint8], threshold: int, quality: int) -> NDArray[n
     return split(quantised, threshold)[0]
 
 
-def _table(quality: int) -> NDArray[np.int64]:
+def _table(quality: int) -> NDArray[np.intp]:
     """Scale the luma table as libjpeg does (jcparam.c, jpeg_quality_scaling)."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((_LUMA_TABLE * scale + 50) // 100, 1, 255)
+    table: NDArray[np.intp] = np.clip((_LUMA_TABLE * scale + 50) // 100, 1, 255)
+    return table
