@@ -17,7 +17,7 @@ from eyelid.jobs.tasks import Outcome
 from eyelid.types import Target
 from tests.canary import HIDDEN, Scene, Spotted, correlation, pictures, save_scene, save_still, spot
 
-from .program import ROOT, SPOT, names
+from .program import ROOT, SPOT, names, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -302,3 +302,33 @@ def test_a_local_ray_cluster_makes_the_same(folder: Path, tmp_path: Path) -> Non
     assert outcomes[0] == outcomes[1]
     assert outcomes[0]["bad.png"] is Outcome.FAILED
     assert read(tmp_path / "ray" / "a.jpg.evidence.json").settings.targets == (Target.FACE,)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("once", [True, False])
+def test_a_killed_actor_of_a_ray_cluster_loses_no_other_file(
+    once: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    pytest.importorskip("ray")
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    good = {f"{letter}.png" for letter in "acdef"}
+    for name in good:
+        save_still(folder / name, SCENE)
+    Image.new("RGB", (60, 60), (9, 9, 9)).save(folder / "b_killer.png")
+    if once:
+        (tmp_path / "once").touch()
+        monkeypatch.setenv("EYELID_TEST_ONCE", str(tmp_path / "once"))
+    options = ("--targets", "face", "--detector", "tests.cli.test_folder:deadly:face", "--ray", "local")
+    done = run("anonymize", folder, "-o", out, *options, "--json")
+    outcomes = {event["file"]: event["outcome"] for event in done.events if event["event"] == "result"}
+    made = good | {"b_killer.png"} if once else good
+    assert {name for name in names(out) if ".partial." not in name} == expected(made)
+    assert_safe(out, good)
+    assert outcomes == {
+        str(folder / name): "done" if name in made else "failed" for name in good | {"b_killer.png"}
+    }
+    assert done.code == (0 if once else 1)
+    assert "raylet" not in done.err

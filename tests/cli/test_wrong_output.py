@@ -103,7 +103,7 @@ def test_a_place_that_takes_no_new_files(source: str, here: Here, tmp_path: Path
     done = here("anonymize", path, "-o", output, *SPOT)
     assert done.code == 1
     assert str(output) in done.sentence
-    assert "choose another folder" in done.sentence
+    assert "choose another" in done.sentence
     assert "partial" not in done.sentence
     assert "rrno" not in done.sentence
 

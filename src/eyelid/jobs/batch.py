@@ -67,9 +67,13 @@ def on_processes(settings: Settings, tasks: Sequence[Task], workers: int) -> Ite
     for suspect in suspects:
         died = deque[Task]()
         yield from _until_death(settings, deque([suspect]), 1, died)
-        for task in died:
-            reason = f"{task.source}: the process that worked on it died twice; is there enough memory?"
-            yield FileResult(task, Outcome.FAILED, message=reason)
+        yield from map(died_twice, died)
+
+
+def died_twice(task: Task) -> FileResult:
+    """Return the result of a task whose process died at both tries."""
+    reason = f"{task.source}: the process that worked on it died twice; is there enough memory?"
+    return FileResult(task, Outcome.FAILED, message=reason)
 
 
 def _until_death(
