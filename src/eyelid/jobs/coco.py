@@ -6,7 +6,7 @@ Format: https://cocodataset.org/#format-data, with ``frame_index``, ``time`` and
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,7 +16,6 @@ from eyelid.types import Detections, Target
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -144,14 +143,6 @@ class CocoWriter:
             images = ",\n".join(self._images)
             self._file.write(f'\n],\n"images":[\n{images}\n]}}\n')
             self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class CocoDetections:

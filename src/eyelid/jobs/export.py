@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -72,7 +73,7 @@ def export_detections(
     tally = Tally(searcher.targets)
     with (
         atomic_output(output, force=force) as partial,
-        CocoWriter(partial) if kind is ExportFormat.COCO else MotWriter(partial) as writer,
+        closing(CocoWriter(partial) if kind is ExportFormat.COCO else MotWriter(partial)) as writer,
     ):
         for task in tasks:
             try:

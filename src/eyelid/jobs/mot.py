@@ -6,13 +6,12 @@ Frames count from 1 and classes are the targets in the order of :class:`eyelid.t
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from eyelid.types import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     from eyelid.types import Detections, RawFrame
 
@@ -47,11 +46,3 @@ class MotWriter:
     def close(self) -> None:
         """End the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
 from eyelid.jobs.coco import CocoDetections
 from eyelid.jobs.cover import look_at_pages, take_from_file
@@ -20,40 +20,19 @@ from eyelid.obfuscate.lock import Lock
 from eyelid.track.settings import TrackSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from eyelid.detect.base import Detector
     from eyelid.jobs.cover import PlannedFrame
     from eyelid.jobs.finder import Finder
     from eyelid.jobs.settings import Settings
     from eyelid.jobs.source import Source
-    from eyelid.types import RawFrame, SafeFrame, Target
+    from eyelid.media.writer import Writer
+    from eyelid.types import RawFrame, Target
 
 _QUEUE = 2
 """Frames between two stages of the video pipeline."""
-
-
-class Writer(Protocol):
-    """What takes safe frames; leaving its context without an exception finishes the file."""
-
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """What the file holds otherwise than the input, in sentences."""
-
-    @property
-    def encoder(self) -> Mapping[str, str]:
-        """The encoder and its options by name; empty where the input decides them."""
-
-    def write(self, frame: SafeFrame) -> None:
-        """Take the next frame."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import closing, contextmanager
 from fractions import Fraction
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -16,11 +16,11 @@ from eyelid.media.kinds import MediaFormat
 from eyelid.media.still_animation import Animation, Apng, Gif, Webp, save_webp
 from eyelid.media.still_info import PageEncoding, StillInfo
 from eyelid.media.still_pixels import to_pillow
+from eyelid.media.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
     from pillow_heif import HeifFile
 
@@ -31,7 +31,7 @@ TIFF_COMPRESSIONS = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_
 _MAX_GIF_COLOURS = 255
 
 
-class StillWriter:
+class StillWriter(Writer):
     """Write safe frames as a still of the same kind as the one that ``like`` describes.
 
     Nothing of the input comes along but its ICC profile; encoding parameters travel in ``like`` and in the
@@ -46,27 +46,6 @@ class StillWriter:
         self._tiff: TiffImagePlugin.AppendingTiffWriter | None = None
         self._heif: HeifFile | None = None
         self._written = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._stream.abandon()
-
-    @property
-    def changes(self) -> tuple[str, ...]:
-        """Nothing beyond what :class:`StillInfo` says."""
-        return ()
-
-    @property
-    def encoder(self) -> Mapping[str, str]:
-        """Nothing: a still is encoded as its input was."""
-        return {}
 
     def write(self, frame: SafeFrame) -> None:
         """Write the next page or frame."""
@@ -93,7 +72,11 @@ class StillWriter:
                     still_heif.save(self._heif, self._stream)
                 self._stream.flush()
         finally:
-            self._stream.abandon()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the file; what is written so far is of no use."""
+        self._stream.abandon()
 
     @contextmanager
     def _encoding(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import math
 import os
 from contextlib import contextmanager, suppress
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import av
 from av.codec.context import Flags as CodecFlags
@@ -20,11 +20,11 @@ from eyelid.media.video_encoding import AudioMode, VideoEncoding, plan
 from eyelid.media.video_hdr import hdr_options
 from eyelid.media.video_pixels import convert, copy_planes, views
 from eyelid.media.video_sound import SoundCopy
+from eyelid.media.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from av.packet import Packet
 
@@ -37,7 +37,7 @@ _LAMBDA: Final = 118  # FFmpeg's units to one step of the quantiser
 _BY_QUANTISER: Final = {"mpeg4": 3 * _LAMBDA, "mpeg2video": 3 * _LAMBDA, "mjpeg": 3 * _LAMBDA}  # have no crf
 
 
-class VideoWriter:
+class VideoWriter(Writer):
     """Encode safe frames of one source into the container that the suffix of ``path`` names.
 
     Timestamps are those of the source. Nothing of the source but its safe frames and, if asked, its audio
@@ -63,7 +63,7 @@ class VideoWriter:
         try:
             self._start(form, reader, encoding)
         except BaseException:
-            self._abandon()
+            self.abandon()
             raise
 
     @property
@@ -106,17 +106,6 @@ class VideoWriter:
                 self._sound.copy(None)
                 self._sound.close()
             self._container.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._abandon()
 
     def _start(self, form: str, reader: VideoReader, encoding: VideoEncoding) -> None:
         """Add the streams and write the header, so that what cannot work fails before the first frame."""
@@ -221,7 +210,7 @@ class VideoWriter:
                 f"{self._path} cannot be written ({reason}); check its folder and free space"
             ) from error
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """Let go of both files; what is written so far is of no use."""
         if self._sound:
             self._sound.close()
