@@ -39,6 +39,17 @@ class Faces:
     def __len__(self) -> int:
         return len(self.scores)
 
+    @classmethod
+    def none(cls) -> Faces:
+        """Return no faces."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+
+    @property
+    def centres(self) -> NDArray[np.float32]:
+        """The middles of the boxes, float32 (n, 2): x and y in pixels."""
+        middles: NDArray[np.float32] = (self.boxes[:, :2] + self.boxes[:, 2:]) / np.float32(2)
+        return middles
+
     def at_least(self, score: float) -> Faces:
         """Return the faces whose score is ``score`` or more."""
         keep = self.scores >= score
