@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import eyelid
+from eyelid.detect.custom import SupervisionDetector
 from eyelid.errors import InputError, OutputError, UsageError
 from eyelid.evidence.signing import generate_signing_key
 from eyelid.evidence.verify import SignatureState
 from eyelid.jobs.settings import Settings
 from eyelid.media.video_encoding import AudioMode, VideoEncoding
 from eyelid.types import GuaranteeKind, Quality, Target
-from tests.canary import Scene, Truth, pictures, save_clip, save_still
+from tests.canary import Scene, Spotted, Truth, pictures, save_clip, save_still, spot
 from tests.media import clips
 from tests.media.clips import VARIABLE, Clip
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from eyelid.jobs.progress import Progress
+    from eyelid.types import Bgr
 
 SCENE = Scene()
 CORNER = Truth(lambda _: [(4, 4, 30, 30)])
@@ -111,6 +113,7 @@ def test_evidence_says_what_was_done(tmp_path: Path) -> None:
     assert evidence.settings.method.name == "pixelate"
     assert evidence.settings.method.parameters["cells"] == 6
     assert evidence.settings.stride == 1
+    assert evidence.settings.detectors == ("tests.canary:Truth:face", "tests.canary:Truth:plate")
     assert evidence.guarantee.kind is GuaranteeKind.EMPIRICAL
     assert (evidence.media.width, evidence.media.height) == (SCENE.width, SCENE.height)
     assert any("bodies" in limit for limit in evidence.guarantee.not_covered)
@@ -118,6 +121,31 @@ def test_evidence_says_what_was_done(tmp_path: Path) -> None:
     assert "Jane" not in written
     assert str(tmp_path) not in written
     assert json.loads(written)["signature"] is None
+
+
+class Picky:
+    """A callable without a name of its own."""
+
+    def __call__(self, picture: Bgr) -> Spotted:
+        return spot(picture)
+
+
+def test_evidence_names_a_callable_as_the_command_line_does(tmp_path: Path) -> None:
+    source = save_still(tmp_path / "a.png", SCENE)
+    spec = "tests.canary:spot:face"
+    by_name = eyelid.anonymize(source, tmp_path / "b.png", settings=Settings(detectors=(spec,)))
+    by_hand = eyelid.anonymize(
+        source,
+        tmp_path / "c.png",
+        detectors=[
+            SupervisionDetector(spot, Target.FACE),  # type: ignore[arg-type]  # as supervision.Detections
+            SupervisionDetector(Picky(), {0: Target.TEXT, 1: Target.PLATE}),  # type: ignore[arg-type]
+        ],
+    )
+    assert by_name.evidence is not None
+    assert by_hand.evidence is not None
+    assert by_name.evidence.settings.detectors == (spec,)
+    assert by_hand.evidence.settings.detectors == (spec, "tests.jobs.test_anonymizer:Picky:plate,text")
 
 
 def test_verify_notices_any_change(tmp_path: Path) -> None:

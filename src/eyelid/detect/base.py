@@ -36,6 +36,11 @@ class Detector(ABC):
     models: tuple[str, ...] = ()
     start_score: float = 0.0
 
+    @property
+    def origin(self) -> str:
+        """How the evidence names a detector of the user's own: ``package.module:Class:targets``."""
+        return origin_of(type(self), self.targets)
+
     @abstractmethod
     def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
         """Return one :class:`Detections` a frame, boxes in pixels of that frame, duplicates already removed.
@@ -43,6 +48,12 @@ class Detector(ABC):
         Raises :class:`~eyelid.errors.DetectionError` where the network fails or returns values that are not
         finite; the caller must then cover the whole frame.
         """
+
+
+def origin_of(source: object, targets: Iterable[Target]) -> str:
+    """Name a class or function as a command line would, with the targets that it finds."""
+    named = source if hasattr(source, "__qualname__") else type(source)
+    return f"{named.__module__}:{named.__qualname__}:{','.join(sorted(targets))}"
 
 
 def detections(boxes: Boxes, scores: Scores, target: Target) -> Detections:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from eyelid.detect.base import Detector, clip
+from eyelid.detect.base import Detector, clip, origin_of
 from eyelid.detect.onnx_detector import OnnxDetector, OnnxDetectorSpec
 from eyelid.detect.supervision import from_supervision
 from eyelid.errors import DetectionError, ModelError, UsageError
@@ -49,6 +49,11 @@ class SupervisionDetector(Detector):
         self._find = find
         self._by_class = targets
         self._channels = channels
+
+    @property
+    def origin(self) -> str:
+        """The name of the callable, as on the command line."""
+        return origin_of(self._find, self.targets)
 
     def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
         """Return what the callable finds; raises DetectionError where it fails or returns nonsense."""

@@ -48,6 +48,8 @@ class Anonymizer:
     def __init__(self, settings: Settings, detectors: Sequence[Detector] = ()) -> None:
         self._settings = settings
         self._searcher = Searcher(settings, detectors)
+        named = (*(detector.origin for detector in detectors), *settings.detectors)
+        self._told = settings.model_copy(update={"detectors": named})
         if isinstance(settings.method, Lock):
             read_key(settings.method.key)
         self._signing_key = _signing_key(settings)
@@ -78,7 +80,6 @@ class Anonymizer:
 
     def _write(self, task: Task, search: Search, listener: ProgressListener, started: float) -> Evidence:
         """Write the output under a partial name, then its evidence, and only then give it its name."""
-        settings = self._settings
         given = input_file(task.source)
         tally = Tally(self._searcher.targets)
         keeper = Keeper(self._people) if self._people else None
@@ -90,7 +91,7 @@ class Anonymizer:
             if isinstance(obfuscator, LockObfuscator):
                 obfuscator.finish(partial)
             evidence = evidence_of(
-                settings,
+                self._told,
                 search.source.with_changes(writer.changes),
                 search.finder,
                 tally,
@@ -133,7 +134,7 @@ class Anonymizer:
         return evidence
 
     def _asked(self, task: Task) -> EvidenceSettings:
-        return asked(self._settings, self._searcher.targets, self._searcher.describe(task.source))
+        return asked(self._told, self._searcher.targets, self._searcher.describe(task.source))
 
     def _check_sidecar(self, task: Task) -> None:
         """Raise LockError where the locked pixels of an output are not there for this key."""
