@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from eyelid.attack.dataset import Faces, Pictures
+from eyelid.attack.dataset import Faces, Picture
 
 
 def invented(
@@ -32,7 +32,7 @@ def _show(
     width: int,
     noise: float,
     rng: np.random.Generator,
-) -> Pictures:
+) -> Picture:
     smooth = cv2.resize(pattern, (width, height), interpolation=cv2.INTER_CUBIC)
     light = rng.normal(0.0, noise / 2)
     shown = np.asarray(smooth, np.float64) + light + rng.normal(0.0, noise, (height, width))

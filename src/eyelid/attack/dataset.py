@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Pictures: TypeAlias = NDArray[np.uint8]
 """Grey pictures, uint8 (n, height, width)."""
 
+Picture: TypeAlias = NDArray[np.uint8]
+"""One grey picture, uint8 (height, width)."""
+
 Labels: TypeAlias = NDArray[np.int64]
 
 SUFFIXES: Final = frozenset(
@@ -119,7 +122,7 @@ def _pictures_in(person: Path) -> list[Path]:
     )
 
 
-def _read(file: Path) -> Pictures:
+def _read(file: Path) -> Picture:
     """Return a picture as uint8 (height, width); OpenCV reads what media/ does not: PGM and the like."""
     try:
         encoded = np.fromfile(file, np.uint8)
