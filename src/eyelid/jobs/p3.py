@@ -177,10 +177,6 @@ def _check_same_picture(path: Path, picture: NDArray[np.uint8], secret: Coeffici
     width, height = layout.width, layout.height
     if secret.kept.orientation > 4:
         width, height = height, width
-    if any(layout.most_across % c.across or layout.most_down % c.down for c in layout.components):
-        raise UnsupportedError(
-            f"{path}: its photo has a rare subsampling that can be joined at its own size only"
-        )
     if picture.shape[2] != len(layout.components):
         raise LockError(
             f"{path} differs in its colours from its secret part; a grey or RGB photo can be joined resized"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _END = b"\xff\xd9"
-_STUFFED_END = re.compile(rb"Corrupt JPEG data: \d+ extraneous bytes before marker 0xd9\s*")
-"""What libjpeg says of cameras that fill up the end of their files; no coefficient is concerned."""
+_STUFFED_END = re.compile(rb"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9\s*")
+"""What libjpeg says of cameras that fill up the end of their files with zeros, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,9 +96,16 @@ def _decode_elsewhere(bare: bytes, layout: Layout, name: str) -> NDArray[np.int1
     command = [sys.executable, "-W", "ignore", "-m", "eyelid.media.jpeg_decoder", *grids]
     done = subprocess.run(command, input=bare, capture_output=True, check=False)  # noqa: S603  # our own module
     expected = sum(rows * columns for rows, columns in layout.grids) * 128
-    sound = not done.stderr or _STUFFED_END.fullmatch(done.stderr)
-    if done.returncode or not sound or len(done.stdout) != expected:
+    if done.returncode or _is_complaint(done.stderr, bare) or len(done.stdout) != expected:
         raise InputError(
             f"{name} is damaged, so its coefficients cannot be read; copy it again from its source"
         )
     return np.frombuffer(done.stdout, "<i2").astype(np.int16)
+
+
+def _is_complaint(said: bytes, bare: bytes) -> bool:
+    filled = _STUFFED_END.fullmatch(said)
+    if filled is None:
+        return bool(said)
+    end = len(bare) - len(_END)
+    return bool(bare[end - int(filled[1]) : end].strip(b"\0\xff"))

@@ -140,7 +140,7 @@ def _samples(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
     cosines[0] = np.sqrt(1 / 8)
     basis = cosines.astype(np.float32)
     rows, columns = blocks.shape[:2]
-    samples: NDArray[np.float32] = basis.T @ blocks @ basis
+    samples = (basis.T @ blocks @ basis).astype(np.float32, copy=False)
     return samples.swapaxes(1, 2).reshape(rows * 8, columns * 8)
 
 
