@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from eyelid.obfuscate.held import Tones
 
-_CONTRAST: Final = 0.2
+_CONTRAST: Final = 0.15
 _DECAY: Final = 1.0
 
 

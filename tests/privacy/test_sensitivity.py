@@ -1,0 +1,128 @@
+"""Brute force: a change of m pixels moves the sums of cells as far as declared, and never further."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eyelid.obfuscate.noisy_cells import CellWindow, cell_sums
+from eyelid.obfuscate.regions import Region, whole
+from eyelid.privacy.adjacency import DistanceAdjacency, PixelAdjacency
+from eyelid.privacy.sensitivity import means_l1, picture_l1, sums_l1
+from tests.obfuscate.frames import MODES, Mode, make
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from eyelid.types import RawFrame
+
+
+def change(frame: RawFrame, pixels: Iterable[tuple[int, int]]) -> RawFrame:
+    """Change every sample of some pixels (y, x) as far as it goes."""
+    for plane in frame.planes:
+        for y, x in {(y // plane.step_y, x // plane.step_x) for y, x in pixels}:
+            plane.samples[y, x] = plane.peak if plane.samples[y, x] <= plane.peak // 2 else 0
+    return frame
+
+
+def window_of(frames: list[RawFrame], regions: list[Region], cell: int) -> CellWindow:
+    """Return the window of a region through several frames, cut as the obfuscator cuts it."""
+    planes = [plane for plane in frames[0].planes if plane.name != "A"]
+    patches = [regions[0].patch(plane) for plane in planes]
+    grids = tuple((max(1, p.height // cell), max(1, p.width // cell)) for p in patches)
+    window = CellWindow(grids, tuple(plane.peak for plane in planes))
+    for frame, region in zip(frames, regions, strict=True):
+        window.add(frame, region)
+    return window
+
+
+def moved(a: CellWindow, b: CellWindow) -> int:
+    return int(sum(np.abs(x - y).sum() for x, y in zip(a.sums, b.sums, strict=True)))
+
+
+@pytest.mark.parametrize("mode", ["L8", "RGB8", "420", "CMYK8"])
+@pytest.mark.parametrize(("width", "height", "cell", "pixels"), [(5, 3, 2, 2), (4, 4, 4, 3), (7, 2, 3, 2)])
+def test_every_choice_of_pixels_of_a_black_picture(
+    mode: Mode, width: int, height: int, cell: int, pixels: int
+) -> None:
+    def black() -> RawFrame:
+        frame = make(mode, width, height)
+        for plane in frame.planes:
+            plane.samples[...] = 0
+        return frame
+
+    region = whole(width, height)
+    before = window_of([black()], [region], cell)
+    everywhere = [(y, x) for y in range(height) for x in range(width)]
+    largest = max(
+        moved(before, window_of([change(black(), chosen)], [region], cell))
+        for chosen in combinations(everywhere, pixels)
+    )
+    assert largest == picture_l1(before.peaks, pixels)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data(), st.sampled_from(MODES), st.integers(1, 24), st.integers(1, 24), st.integers(1, 9))
+def test_no_change_in_any_frame_of_a_window_goes_beyond(
+    data: st.DataObject, mode: Mode, width: int, height: int, cell: int
+) -> None:
+    count, pixels = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 6))
+    place = st.tuples(st.integers(0, height - 1), st.integers(0, width - 1))
+    regions, changed = [], []
+    for number in range(count):
+        x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+        x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
+        regions.append(Region(x0, y0, x1, y1))
+        chosen = data.draw(st.sets(place, max_size=pixels))
+        changed.append(change(make(mode, width, height, seed=number), chosen))
+    frames = [make(mode, width, height, seed=number) for number in range(count)]
+    before, after = window_of(frames, regions, cell), window_of(changed, regions, cell)
+    assert before.frames == after.frames <= count
+    assert moved(before, after) <= picture_l1(before.peaks, pixels, before.frames)
+    for counts, grid in zip(before.counts, before.grids, strict=True):
+        assert (counts > 0).all()
+        assert counts.shape == grid
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.data())
+def test_every_sample_lies_in_one_cell(rows: int, columns: int, data: st.DataObject) -> None:
+    down, across = data.draw(st.integers(1, rows)), data.draw(st.integers(1, columns))
+    samples = np.random.default_rng(0).integers(0, 256, (rows, columns), np.uint8)
+    sums = cell_sums(samples, down, across)
+    assert sums.sum() == samples.sum(dtype=np.int64)
+    slow = np.zeros((down, across), np.int64)
+    for y in range(rows):
+        for x in range(columns):
+            slow[y * down // rows, x * across // columns] += samples[y, x]
+    assert np.array_equal(sums, slow)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40))
+def test_no_cell_is_cut_off(rows: int, columns: int, cell: int) -> None:
+    """The noise of a mean is what a full cell would have, or less."""
+    window = CellWindow(((max(1, rows // cell), max(1, columns // cell)),), (255,))
+    frame = make("L8", columns, rows)
+    window.add(frame, whole(columns, rows))
+    assert window.counts[0].min() >= min(cell, rows) * min(cell, columns)
+
+
+def test_the_published_formula_for_full_cells() -> None:
+    assert means_l1(255, 16, 16) == 255 * 16 / 16**2
+    assert sums_l1(255, 3) == 765
+    # The true mean of a cut cell of 1 sample would move by 255: eight times the formula says (9x9, b=4, m=3).
+    assert means_l1(255, 3, 4) == pytest.approx(47.8, abs=0.02)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**4))
+def test_steps_of_m_pixels_reach_every_picture(pixels: int, m: int) -> None:
+    steps = PixelAdjacency(m).steps(pixels)
+    assert (steps - 1) * m < pixels <= steps * m
+
+
+def test_the_farthest_vectors() -> None:
+    assert float(DistanceAdjacency("d").farthest((3.0, 4.0))) == pytest.approx(5)
