@@ -100,6 +100,46 @@ def test_a_damaged_middle_is_told_with_its_time(whole: dict[str, Path], tmp_path
         _read(broken)
 
 
+def _blocks(path: Path) -> list[int]:
+    """Where the content of each block of the picture begins, whose first byte is its track in Matroska."""
+    with av.open(str(path)) as container:
+        found = container.demux(container.streams.video[0])
+        return [packet.pos for packet in found if packet.size and packet.pos is not None]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+@pytest.mark.parametrize("lost", [1, 5, 20])
+def test_a_block_of_no_track_is_told_each_time(
+    whole: dict[str, Path], tmp_path: Path, suffix: str, lost: int
+) -> None:
+    """FFmpeg then leaves out the rest of the cluster, and logs the same line for the next such file once."""
+    data = bytearray(whole[suffix].read_bytes())
+    data[_blocks(whole[suffix])[lost]] = 0x80 | 9
+    for name in ("one", "two"):
+        broken = tmp_path / f"{name}{suffix}"
+        broken.write_bytes(data)
+        with pytest.raises(InputError, match="damaged inside"):
+            _read(broken)
+
+
+@pytest.mark.parametrize("lost", [1, 10, 28])
+def test_a_lost_chunk_of_avi_is_told(whole: dict[str, Path], tmp_path: Path, lost: int) -> None:
+    data = bytearray(whole[".avi"].read_bytes())
+    place = data.rindex(b"00dc", 0, _blocks(whole[".avi"])[lost] + 4)
+    data[place : place + 4] = b"JUNK"
+    broken = tmp_path / "broken.avi"
+    broken.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        _read(broken)
+
+
+def test_empty_chunks_of_avi_are_no_damage(tmp_path: Path) -> None:
+    """They stand for frames that are to be shown longer."""
+    times = [0, 1, 2, 5, 6, 9, 10, 11]
+    clip = Clip("mpeg4", frames=8, time_base=Fraction(1, 25), times=times, options={"g": "4"})
+    assert _read(clip.write(tmp_path / "a.avi")) == 8
+
+
 def test_missing_empty_folder_text_and_sound_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a file"):
         VideoReader(tmp_path / "none.mp4")

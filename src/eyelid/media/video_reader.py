@@ -148,8 +148,9 @@ class VideoReader:
                 frames += 1
                 yield clock.set(frame), frame
         undecoded = stream.codec_context.codec.canonical_name in _ONE_FRAME_A_PACKET and frames < promised
-        unread = "mp4" in container.format.name and samples < len(stream.index_entries)
-        if whole and (undecoded or unread):
+        indexed = container.format.name == "avi" or "mp4" in container.format.name
+        listed = sum(entry.size > 0 for entry in stream.index_entries) if whole and indexed else 0
+        if whole and (undecoded or samples < listed):
             raise self._damaged(clock)
 
     def _damaged(self, clock: _Clock) -> InputError:

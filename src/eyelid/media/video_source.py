@@ -67,17 +67,25 @@ def scan(path: Path) -> int | None:
 
     Their demuxer skips what it cannot read, and only its log tells. Raises InputError where it did.
     """
-    with opened(path) as container:
+    with _log_of_errors() as messages, opened(path) as container:  # opening reads the first packets
         if "matroska" not in container.format.name:
             return None
         stream = picture_stream(path, container)
-        level = av.logging.get_level()
-        av.logging.set_level(av.logging.ERROR)
-        try:
-            with av.logging.Capture() as messages:
-                count = sum(1 for packet in container.demux(stream) if packet.size)
-        finally:
-            av.logging.set_level(level)
+        count = sum(1 for packet in container.demux(stream) if packet.size)
     if any("matroska" in name for _, name, _ in messages):
         raise InputError(f"{path} is damaged inside: parts of it cannot be read; {REPAIR}")
     return count
+
+
+@contextmanager
+def _log_of_errors() -> Iterator[list[tuple[int, str, str]]]:
+    """Give what FFmpeg logs as errors in this thread, each time anew: a second file may have the same."""
+    level, skips = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as messages:
+            yield messages
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips)
