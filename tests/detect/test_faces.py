@@ -17,7 +17,8 @@ from eyelid.detect.centerface import Faces, decode, join, look
 from eyelid.detect.faces import FaceDetector, still_sides, weigh
 from eyelid.detect.realface import RealFace, crop
 from eyelid.errors import DetectionError, ModelError
-from eyelid.models.session import Device
+from eyelid.models import cards
+from eyelid.models.session import Device, Precision, Session
 from eyelid.types import Quality, Target
 from tests.detect.pictures import blank, frame_of
 
@@ -238,15 +239,31 @@ def test_noise_and_flat_colour_are_no_photographed_faces() -> None:
     assert (verdicts < 0).all()
 
 
-def test_an_altered_probe_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    data = bytearray(realface.PROBE.read_bytes())
-    data[-1] ^= 1
-    altered = tmp_path / "realface.npy"
-    altered.write_bytes(data)
-    for path in (altered, tmp_path / "missing.npy"):
-        monkeypatch.setattr(realface, "PROBE", path)
-        with pytest.raises(ModelError, match="reinstall"):
-            RealFace(device=Device.CPU, threads=1)
+@pytest.mark.parametrize("damage", [b"\0", b"missing"])
+def test_an_altered_judge_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: bytes) -> None:
+    for path in cards.WEIGHTS.iterdir():
+        if path.name != "realface.onnx":
+            (tmp_path / path.name).symlink_to(path)
+        elif damage != b"missing":
+            (tmp_path / path.name).write_bytes(path.read_bytes() + damage)
+    monkeypatch.setattr(cards, "WEIGHTS", tmp_path)
+    with pytest.raises(ModelError, match="reinstall"):
+        RealFace(device=Device.CPU, threads=1)
+
+
+def test_every_network_in_use_is_named() -> None:
+    assert FaceDetector(threads=1).models == ("centerface", "faceres", "realface")
+    assert FaceDetector(threads=1, moving=True).models == ("centerface",)
+
+
+def test_the_verdict_is_what_the_two_networks_give() -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    boxes = np.array([[10 * i, 5 * i, 60 + 12 * i, 90 + 4 * i] for i in range(9)], np.float32)
+    verdicts = RealFace(device=Device.CPU, threads=1, precision=Precision.F32).judge(picture, boxes)
+    crops = np.stack([crop(picture, box) for box in boxes])
+    embeddings = Session(realface.EMBEDDER, threads=1).run(crops)[0]
+    expected = Session(realface.JUDGE, threads=1).run(embeddings)[0][:, 0]
+    np.testing.assert_allclose(verdicts, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("moving", [False, True])

@@ -30,7 +30,8 @@ def models(as_json: Json = False) -> None:
         table.add_row(
             "input",
             f"{convention.channels.upper()}, {convention.layout.upper()}, minus {convention.mean}, "
-            f"divided by {convention.scale}, sides a multiple of {convention.multiple}",
+            f"divided by {convention.scale}, sides a multiple of {convention.multiple}"
+            + (f"; through {card.after}, whose output it takes" if card.after else ""),
         )
         for figure in card.measured:
             table.add_row(

@@ -7,17 +7,14 @@ exposure can decide.
 
 from __future__ import annotations
 
-import hashlib
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 
 from eyelid.detect.base import require_finite
-from eyelid.errors import ModelError
-from eyelid.models.cpu import has_bf16
+from eyelid.models.cards import card
+from eyelid.models.cpu import constants, has_bf16
 from eyelid.models.session import Device, Precision, Session
 
 if TYPE_CHECKING:
@@ -27,13 +24,13 @@ if TYPE_CHECKING:
     from eyelid.types import Bgr
 
 EMBEDDER: Final = "faceres"
+JUDGE: Final = "realface"
+MODELS: Final = (EMBEDDER, JUDGE)
+"""The cards of the networks in use."""
 SIDE: Final = 224
 GROWTH: Final = 1.15
 """The side of the crop, in longer sides of the box."""
 BATCH: Final = 8
-PROBE: Final = Path(__file__).with_name("realface.npy")
-"""float32 (1025,): a weight for each value of the embedding, then the bias; made by recipes/realface.py."""
-PROBE_SHA256: Final = "45500f4998bb53ecbe5f2ce6c017cb0340892333599516b68fd9428c18b0df84"
 
 
 class RealFace:
@@ -45,12 +42,9 @@ class RealFace:
     def __init__(self, *, device: Device, threads: int | None, precision: Precision = Precision.AUTO) -> None:
         if precision is Precision.AUTO and device is Device.CPU and has_bf16():
             precision = Precision.BF16  # the card keeps it from comparing people; here it is enough
-        self._session = Session(EMBEDDER, device=device, precision=precision, threads=threads)
-        data = PROBE.read_bytes() if PROBE.exists() else b""
-        if hashlib.sha256(data).hexdigest() != PROBE_SHA256:
-            raise ModelError(f"the weights {PROBE.name} are not the ones of this release; reinstall eyelid")
-        probe: NDArray[np.float32] = np.load(io.BytesIO(data))
-        self._weights, self._bias = probe[:-1], probe[-1]
+        self._embed = Session(EMBEDDER, device=device, precision=precision, threads=threads)
+        layer = constants(card(JUDGE).weights())
+        self._weights, self._bias = layer["w0"][:, 0], layer["w1"]
 
     def judge(self, picture: Bgr, boxes: Boxes) -> NDArray[np.float32]:
         """Return float32 (n,): near 1 for a photographed face, near -1 for none.
@@ -61,7 +55,7 @@ class RealFace:
         verdicts = np.zeros(len(boxes), np.float32)
         for start in range(0, len(boxes), BATCH):
             batch = np.stack([crop(picture, box) for box in boxes[start : start + BATCH]])
-            embeddings = self._session.run(batch)[0]
+            embeddings = self._embed.run(batch)[0]
             require_finite([embeddings], EMBEDDER)
             verdicts[start : start + BATCH] = embeddings @ self._weights + self._bias
         return verdicts

@@ -66,6 +66,7 @@ class ModelCard(BaseModel):
     """What is known of one shipped network; read from its JSON file beside the weights.
 
     ``bf16`` says whether automatic precision may pick bfloat16; ``outputs`` describes each output in order.
+    Where a network takes no pictures, ``after`` names the one whose output it takes; ``input`` is that one's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +81,7 @@ class ModelCard(BaseModel):
     training_data: str
     recipe: str
     input: InputConvention
+    after: str | None = None
     outputs: tuple[str, ...]
     bf16: bool
     sha256: Sha256

@@ -45,6 +45,16 @@ def has_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def constants(weights: bytes) -> dict[str, NDArray[np.float32]]:
+    """Return the constants of a network by name, for layers so small that compiling them takes longest."""
+    nodes = _core().read_model(io.BytesIO(weights)).get_ops()
+    return {
+        node.get_friendly_name(): np.array(node.data, np.float32)
+        for node in nodes
+        if node.get_type_name() == "Constant"
+    }
+
+
 class CpuNetwork:
     """One network, compiled on first use for floats or for pictures, for any size or (steady) for one."""
 
