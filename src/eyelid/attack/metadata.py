@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import av
 from PIL import ExifTags, Image
@@ -107,9 +107,8 @@ def _video_texts(path: Path) -> Iterator[str]:
         with av.open(str(path)) as container:
             tables: Iterable[dict[str, str]] = [container.metadata, *(s.metadata for s in container.streams)]
             yield from (value for table in tables for value in table.values())
-            yield from (
-                str(value) for chapter in container.chapters() for value in chapter["metadata"].values()
-            )
+            for chapter in container.chapters():
+                yield from cast("dict[str, str]", chapter["metadata"]).values()
     except av.FFmpegError as error:
         raise InputError(f"{path} cannot be read as a video; give the untouched original") from error
 
