@@ -13,6 +13,7 @@ import eyelid
 from eyelid.detect.custom import SupervisionDetector
 from eyelid.errors import InputError, OutputError, UsageError
 from eyelid.evidence.signing import generate_signing_key
+from eyelid.evidence.summary import summary
 from eyelid.evidence.verify import SignatureState
 from eyelid.jobs.settings import Settings
 from eyelid.media.video_encoding import AudioMode, VideoEncoding
@@ -121,6 +122,17 @@ def test_evidence_says_what_was_done(tmp_path: Path) -> None:
     assert "Jane" not in written
     assert str(tmp_path) not in written
     assert json.loads(written)["signature"] is None
+
+
+def test_frames_that_seem_to_be_missing_are_a_warning(tmp_path: Path) -> None:
+    times = [number * 512 for number in range(30) if number != 20]
+    clip = Clip(frames=29, times=times, options={"preset": "ultrafast"})
+    result = eyelid.anonymize(clip.write(tmp_path / "a.mkv"), targets=["face"], detectors=[CORNER])
+    assert result.evidence is not None
+    (warning,) = result.evidence.warnings
+    assert warning.startswith("1 frame is missing from a steady rate, the first after 0.76 s")
+    assert "1 warning" in summary(result.evidence, result.task.evidence)
+    assert clips.times(result.output) == clips.times(tmp_path / "a.mkv")
 
 
 class Picky:

@@ -19,7 +19,7 @@ class Source:
 
     ``width`` and ``height`` are those of the output in pixels. ``total`` estimates the number of frames or
     pages. ``rate`` is in frames a second, ``duration`` in seconds; both None for stills. ``audio`` names the
-    codecs of the sound that the output keeps.
+    codecs of the sound that the output keeps, ``warnings`` says what may be wrong with the input.
     """
 
     kind: MediaKind
@@ -32,6 +32,7 @@ class Source:
     rate: float | None = None
     duration: float | None = None
     audio: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def unit(self) -> Literal["frames", "pages"]:
@@ -66,4 +67,5 @@ def of_video(info: VideoInfo, encoding: VideoEncoding) -> Source:
         rate=None if info.rate is None else float(info.rate),
         duration=None if info.duration is None else float(info.duration),
         audio=info.audio if keeps_sound else (),
+        warnings=info.warnings,
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
+    from eyelid.media.video_source import Walk
+
 _STRUCTURE: Final = (
     "major_brand", "minor_version", "compatible_brands", "language", "vendor_id", "duration", "bps",
     "number_of_frames", "number_of_bytes", "_statistics", "rotate", "encoder_options", "alpha_mode",
@@ -65,7 +67,8 @@ class VideoInfo:
 
     ``width`` and ``height`` are as stored, in pixels; ``rotation`` is in degrees counter-clockwise, and
     frames are delivered with it applied. ``rate`` is in frames a second, ``duration`` in seconds.
-    ``dropped`` names what the file holds and an output will not, ``changes`` says what reading alters.
+    ``dropped`` names what the file holds and an output will not, ``changes`` says what reading alters,
+    ``warnings`` what may be wrong with the file.
     """
 
     path: Path
@@ -83,15 +86,16 @@ class VideoInfo:
     audio: tuple[str, ...]
     dropped: tuple[str, ...]
     changes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def describe(
-    path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame, count: int | None
+    path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame, walk: Walk
 ) -> VideoInfo:
-    """Describe an open file whose first decoded frame is at hand, and the number of all if it is known."""
+    """Describe an open file whose first decoded frame is at hand, and what a walk over it found."""
     rate = stream.guessed_rate or stream.average_rate
     duration = _duration(container, stream)
-    count = count or stream.frames or (round(duration * rate) if duration and rate else None)
+    count = walk.frames or stream.frames or (round(duration * rate) if duration and rate else None)
     kind = layout(first.format.name)
     return VideoInfo(
         path=path,
@@ -109,6 +113,7 @@ def describe(
         audio=tuple(s.codec_context.name if s.codec_context else "unknown" for s in container.streams.audio),
         dropped=tuple(sorted(set(_dropped(container, stream, first)))),
         changes=tuple(_changes(first)),
+        warnings=tuple(_warnings(walk)),
     )
 
 
@@ -146,6 +151,15 @@ def _dropped(container: InputContainer, kept: VideoStream, first: av.VideoFrame)
     for kind, data in side_data(first):
         if kind in _IN_PICTURE:
             yield "encoder name" if data.startswith(_X264) else _IN_PICTURE[kind]
+
+
+def _warnings(walk: Walk) -> Iterator[str]:
+    if walk.missing:
+        count = walk.missing.frames
+        yield (
+            f"{count} {'frame is' if count == 1 else 'frames are'} missing from a steady rate, the first "
+            f"after {walk.missing.after:.2f} s: the input may be damaged there."
+        )
 
 
 def _stream_name(stream: Stream) -> str:

@@ -40,13 +40,13 @@ class VideoReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        count = scan(path)
+        walk = scan(path)
         with opened(path) as container:
             stream = picture_stream(path, container)
             first = next((frame for _, frame in self._decode(container, stream)), None)
             if first is None:
                 raise InputError(f"{path} holds no frame that can be decoded; {REPAIR}")
-            self.info = describe(path, container, stream, first, count)
+            self.info = describe(path, container, stream, first, walk)
             self._orientation = orientation(first) or video_pixels.Orientation()
             self.side_data = dict(side_data(first))
             self.field_order = stream.codec_context.field_order

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import av
 from av.stream import Discard, Disposition
 
 from eyelid.errors import InputError, UnsupportedError
+from eyelid.media.video_rhythm import Missing, Rhythm
 from eyelid.media.video_size import declared_size
 
 if TYPE_CHECKING:
@@ -62,19 +65,32 @@ def picture_stream(path: Path, container: InputContainer) -> VideoStream:
     return stream
 
 
-def scan(path: Path) -> int | None:
-    """Return how many frames a Matroska or WebM file holds, by walking over its packets; None for others.
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a walk over all packets finds: their number, and what is missing between them."""
+
+    frames: int | None = None
+    missing: Missing | None = None
+
+
+def scan(path: Path) -> Walk:
+    """Walk over the packets of a Matroska or WebM file, which does not say how many frames it holds.
 
     Their demuxer skips what it cannot read, and only its log tells. Raises InputError where it did.
     """
     with _log_of_errors() as messages, opened(path) as container:  # opening reads the first packets
         if "matroska" not in container.format.name:
-            return None
+            return Walk()
         stream = picture_stream(path, container)
-        count = sum(1 for packet in container.demux(stream) if packet.size)
+        rate, unit, count = stream.guessed_rate, stream.time_base or Fraction(1, 1000), 0
+        rhythm = Rhythm(1 / rate, unit) if rate else None
+        for packet in container.demux(stream):
+            count += packet.size > 0
+            if rhythm and packet.size and packet.pts is not None:
+                rhythm.see(packet.pts)
     if any("matroska" in name for _, name, _ in messages):
         raise InputError(f"{path} is damaged inside: parts of it cannot be read; {REPAIR}")
-    return count
+    return Walk(count, rhythm.end() if rhythm else None)
 
 
 @contextmanager
