@@ -10,6 +10,7 @@ from eyelid.errors import OutputError, UsageError
 from eyelid.jobs.preview import preview
 from eyelid.jobs.search import Searcher
 from eyelid.jobs.settings import Settings
+from eyelid.obfuscate.dp_pixelate import DpPixelate
 from eyelid.types import Target
 from tests.canary import HIDDEN, SHOWN, Scene, Truth, correlation, pictures, save_clip, save_still, spot
 from tests.media.clips import Clip, packets, times
@@ -42,6 +43,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for moment in range(SECONDS * RATE)
     ]
     return save_clip(tmp_path_factory.mktemp("clip") / "a.mp4", drawn, rate=RATE)
+
+
+def test_a_preview_spends_no_epsilon(clip: Path, tmp_path: Path) -> None:
+    """It has no evidence that could count it, so noise shows as solid."""
+    with_noise = Searcher(Settings(targets=(Target.FACE,), method=DpPixelate()), [Truth(spotted)])
+    noisy = preview(clip, tmp_path / "noisy.mp4", with_noise).output.read_bytes()
+    assert noisy == preview(clip, tmp_path / "solid.mp4", searcher()).output.read_bytes()
 
 
 def test_the_busiest_seconds_are_shown_and_covered(clip: Path, tmp_path: Path) -> None:

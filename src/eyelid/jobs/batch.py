@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
-from eyelid.errors import EyelidError, InputError, OutputError, UnsupportedError
+from eyelid.errors import BudgetError, EyelidError, InputError, OutputError, UnsupportedError
 from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.progress import silent
 from eyelid.jobs.tasks import FileResult, Outcome, Task
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from eyelid.jobs.settings import Settings
 
 _worker: Anonymizer | None = None
+_working = Event()
 _stopping = Event()
 
 
@@ -36,7 +38,7 @@ def attempt(anonymizer: Anonymizer, task: Task, listener: ProgressListener = sil
         return anonymizer.run(task, listener)
     except UnsupportedError as error:
         return FileResult(task, Outcome.UNSUPPORTED, message=str(error))
-    except (InputError, OutputError) as error:
+    except (BudgetError, InputError, OutputError) as error:
         return FileResult(task, Outcome.FAILED, message=str(error))
     except EyelidError:
         raise  # a detector, a key or a setting that fails for every file alike
@@ -123,6 +125,8 @@ def _start_worker(settings: Settings) -> None:
 
 def _stop_soon(_number: int, _frame: FrameType | None) -> None:
     _stopping.set()
+    if not _working.is_set():
+        os._exit(1)  # since Python 3.12 a pool waits for its workers without telling them to end
 
 
 def _stop_if_asked(_: Progress) -> None:
@@ -133,4 +137,10 @@ def _stop_if_asked(_: Progress) -> None:
 
 def _run_in_worker(task: Task) -> FileResult:
     assert _worker is not None
-    return attempt(_worker, task, _stop_if_asked)
+    _working.set()
+    try:
+        return attempt(_worker, task, _stop_if_asked)
+    finally:
+        _working.clear()
+        if _stopping.is_set():
+            os._exit(1)  # an exception would be sent to the pool, and the worker stay

@@ -15,6 +15,7 @@ from eyelid.jobs.tally import Tally
 from eyelid.media.atomic import atomic_output, check_output
 from eyelid.media.kinds import MediaKind, sniff
 from eyelid.media.video import AudioMode, VideoReader, VideoWriter
+from eyelid.obfuscate.held import NoisyParameters
 from eyelid.obfuscate.lock import Lock
 from eyelid.obfuscate.registry import build as build_obfuscator
 from eyelid.obfuscate.solid import Solid
@@ -58,7 +59,8 @@ def preview(
 ) -> Preview:
     """Anonymise the three seconds of a video that show most targets, without sound, and estimate the rest.
 
-    Locked pixels are not kept: ``lock`` shows as ``solid``. Raises UsageError for a still and for a file of
+    Locked pixels are not kept and no epsilon is spent: ``lock`` and the methods with noise show as ``solid``,
+    for a preview has no evidence that could count it. Raises UsageError for a still and for a file of
     detections, InputError and OutputError.
     """
     finder = searcher.video_finder
@@ -69,7 +71,7 @@ def preview(
     output = output or source.with_name(f"{source.stem}.preview{source.suffix}")
     check_output(source, output, force=force)
     settings = searcher.settings
-    method = Solid() if isinstance(settings.method, Lock) else settings.method
+    method = Solid() if isinstance(settings.method, Lock | NoisyParameters) else settings.method
     encoding = settings.encoding.model_copy(update={"audio": AudioMode.DROP})
     with VideoReader(source) as reader:
         starts = _best_starts(reader, finder, source, listener)

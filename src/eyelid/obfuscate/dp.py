@@ -54,11 +54,15 @@ class DpObfuscator(NoisyCellObfuscator):
                 f"at most {self.parameters.budget or epsilon:g} together. For everything in a region of P "
                 f"pixels epsilon is larger by the factor P / {pixels}, rounded up."
             ),
-            assumption="The detectors found every target, and all frames of a person are one track.",
+            assumption=(
+                "The detectors found every target, in the same places for both inputs, and all frames of a "
+                "person are one track."
+            ),
             not_covered=(
                 f"what more than {pixels} pixels tell, such as who somebody is: the epsilon of the whole "
                 "region counts",
-                "the same person in several tracks or regions: their epsilons add up",
+                "the same person in several tracks or regions, and other outputs made from the same input: "
+                "their epsilons add up",
                 *NOT_COVERED,
             ),
         )

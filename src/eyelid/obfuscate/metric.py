@@ -66,12 +66,14 @@ class MetricObfuscator(NoisyCellObfuscator):
                 f"{ADJACENCY.unit}."
             ),
             assumption=(
-                "The detectors found every target, and all frames of a person are one track. The theorem is "
-                "for real numbers: the noise has 53 bits, and what is released is rounded to whole tones."
+                "The detectors found every target, in the same places for both inputs, and all frames of a "
+                "person are one track. The theorem is for real numbers: the noise has 53 bits, and what is "
+                "released is rounded to whole tones."
             ),
             not_covered=(
                 "what large distances tell, such as who somebody is: the epsilon of the whole region counts",
-                "the same person in several tracks or regions: their epsilons add up",
+                "the same person in several tracks or regions, and other outputs made from the same input: "
+                "their epsilons add up",
                 *NOT_COVERED,
             ),
         )

@@ -36,7 +36,7 @@ class NoisyCellParameters(NoisyParameters):
     """
 
     cell: int = Field(default=16, ge=1, le=4096)
-    frames: int = Field(default=1, ge=1, le=32)
+    frames: int = Field(default=8, ge=1, le=32)
 
 
 @dataclass(slots=True, eq=False)
