@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import av
 from PIL import ExifTags, Image
@@ -92,10 +92,11 @@ def _still_texts(path: Path) -> Iterator[str]:
         with Image.open(path) as image:
             exif = image.getexif()
             blocks = [exif, exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)]
-            info = {key: value for key, value in image.info.items() if key not in {"icc_profile", "exif"}}
+            values = [value for block in blocks for value in block.values()]
+            values += [value for key, value in image.info.items() if key not in {"icc_profile", "exif"}]
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a photo; give the untouched original") from error
-    for value in (value for block in (*blocks, info) for value in block.values()):
+    for value in values:
         if isinstance(value, str):
             yield value
         elif isinstance(value, bytes) and value.isascii():
@@ -108,7 +109,7 @@ def _video_texts(path: Path) -> Iterator[str]:
             tables: Iterable[dict[str, str]] = [container.metadata, *(s.metadata for s in container.streams)]
             yield from (value for table in tables for value in table.values())
             for chapter in container.chapters():
-                yield from cast("dict[str, str]", chapter["metadata"]).values()
+                yield from chapter["metadata"].values()
     except av.FFmpegError as error:
         raise InputError(f"{path} cannot be read as a video; give the untouched original") from error
 

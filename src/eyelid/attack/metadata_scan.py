@@ -46,7 +46,9 @@ _PNG_NAMES: Final = {
     b"eXIf": "EXIF",
     b"tIME": "date and time",
 }
-_RIFF_NAMES: Final = {b"EXIF": "EXIF", b"XMP ": "XMP", b"IDIT": "date and time", b"strn": "track names"}
+_RIFF_NAMES: Final = {b"XMP ": "XMP", b"IDIT": "date and time", b"strn": "track names"}
+_AVI_RESERVE: Final = re.compile(rb"(odmldmlh\xf8|\x04\0{7}\d\d[dw][bc])?\0*")
+"""Room that writers keep for the index of a long film."""
 _BOXES: Final = {b"moov", b"trak", b"mdia", b"minf", b"udta", b"meta", b"ilst", b"edts"}
 _BOX_NAMES: Final = {
     b"\xa9xyz": "GPS position",
@@ -185,8 +187,10 @@ def _riff(data: Data, position: int, end: int) -> Iterator[str]:
             yield from ("software name" if part == b"ISFT" else "titles and comments" for part in parts)
         elif kind == b"LIST" and data[start : start + 4] != b"movi":
             yield from _riff(data, start + 4, start + size)
-        elif kind == b"JUNK" and bytes(data[start : start + size]).strip(b"\0"):
+        elif kind == b"JUNK" and not _AVI_RESERVE.fullmatch(data, start, start + size):
             yield "padding that is not empty"
+        elif kind == b"EXIF":
+            yield from _tiff(bytes(data[start : start + size]).removeprefix(b"Exif\0\0"))
         elif kind in _RIFF_NAMES:
             yield _RIFF_NAMES[kind]
         position = start + size + size % 2

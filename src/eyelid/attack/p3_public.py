@@ -12,14 +12,24 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from eyelid.obfuscate.p3 import split
+from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
+from eyelid.attack.dataset import Faces
+from eyelid.attack.dataset import split as divide
+from eyelid.attack.statistics import Floats, bootstrap_interval, rank1
+from eyelid.errors import UsageError
+from eyelid.models.extras import require
+from eyelid.obfuscate.p3 import MAX_THRESHOLD, MIN_THRESHOLD, split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from eyelid.attack.dataset import Labels
+
 QUALITY: Final = 90
 _BLOCK: Final = 8
 _FEATURES: Final = 15
+_STRENGTH: Final = 0.01
+"""Of the inverse regularisation: thousands of features, few photos of each person."""
 _LUMA_TABLE: Final = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -45,6 +55,68 @@ def _cosines() -> NDArray[np.float64]:
 _DCT: Final = _cosines()
 _LOWEST: Final = sorted(((u, v) for u in range(_BLOCK) for v in range(_BLOCK)), key=lambda at: (sum(at), at))
 _ROWS, _COLUMNS = np.array(_LOWEST[1 : _FEATURES + 1]).T
+
+
+class P3PublicAttack(Attack[Faces]):
+    """Name people by the public parts of their photos: logistic regression on coefficients.
+
+    It reads the coefficients as the file holds them, before any viewer rounds them to pixels. ``threshold``
+    is P3's T, ``quality`` the JPEG quality of the photos, ``seeds`` how many splits into training and probes.
+    Raises UsageError where one is out of range.
+    """
+
+    name = "p3 public part"
+
+    def __init__(self, threshold: int = 10, *, quality: int = QUALITY, seeds: int = 10) -> None:
+        if not MIN_THRESHOLD <= threshold <= MAX_THRESHOLD:
+            raise UsageError(f"the threshold {threshold} is not {MIN_THRESHOLD} to {MAX_THRESHOLD}")
+        if not 1 <= quality <= 100 or seeds < 1:
+            raise UsageError(
+                f"quality {quality} and {seeds} splits measure nothing; give 1 to 100 and 1 or more"
+            )
+        self._threshold = threshold
+        self._quality = quality
+        self._seeds = seeds
+
+    @property
+    def threat(self) -> Threat:
+        """The attacker: one who has other photos of the same people and splits them alike."""
+        return Threat(
+            goal="name the person in the public part of a photo",
+            knowledge=Knowledge.RETRAINED,
+            capability="the public part, and labelled photos of the people, split alike to learn from",
+        )
+
+    def run(self, target: Faces) -> AttackResult:
+        """Measure the rank-1 rate over all splits."""
+        require("the attack on P3", "attack", "sklearn")
+        parts = np.stack([public_luma(p, self._threshold, self._quality).ravel() for p in target.pictures])
+        found, people = [], []
+        for seed in range(self._seeds):
+            parted = divide(target.people, seed)
+            found.append(_recognised(parts, target.people, parted.training, parted.probes))
+            people.append(target.people[parted.probes])
+        success = np.concatenate(found)
+        return AttackResult(
+            attack=self.name,
+            threat=self.threat,
+            measure="rank-1",
+            success=float(success.mean()),
+            chance=1 / len(target.names),
+            interval=bootstrap_interval(success, groups=np.concatenate(people)),
+            n=len(success),
+            note=f"T = {self._threshold}, JPEG quality {self._quality}, {self._seeds} splits",
+        )
+
+
+def _recognised(parts: NDArray[np.float32], people: Labels, training: Labels, probes: Labels) -> Floats:
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
+    from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=_STRENGTH, max_iter=200))
+    model.fit(parts[training], people[training])
+    return rank1(model.predict_log_proba(parts[probes]), people[probes], model.classes_)
 
 
 def public_luma(image: NDArray[np.uint8], threshold: int, quality: int = QUALITY) -> NDArray[np.float32]:

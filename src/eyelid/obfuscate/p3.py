@@ -32,7 +32,7 @@ class Reidentification(BaseModel):
 
 
 REIDENTIFICATION: Final = Reidentification(
-    rank_1=0.95, people=40, threshold=10, command="eyelid attack reidentify --data faces_orl --methods p3:10"
+    rank_1=0.93, people=40, threshold=10, command="eyelid attack reidentify --data faces_orl --methods p3:10"
 )
 GUARANTEE: Final = Guarantee(
     kind=GuaranteeKind.NONE,
