@@ -1,0 +1,204 @@
+"""Who is behind the covered faces? Tracks of the original are the gallery, those of the output the probes.
+
+The attacker has seen each person on other moments, clear, and treats these pictures by the very method that
+the evidence names, as often as it likes. Pictures of the output train nobody where that method is known:
+a mask that is drawn once and held would tell the same film, not the same person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from eyelid.attack.attacker import Training
+from eyelid.attack.base import AttackResult, Knowledge, Threat
+from eyelid.attack.reidentify import load
+from eyelid.attack.statistics import (
+    auc,
+    bootstrap_interval,
+    rank_curve,
+    rank_probabilities,
+    roc,
+)
+from eyelid.audit.model import Curve, CurveKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eyelid.attack.attacker import Attacker, Scores
+    from eyelid.attack.dataset import Labels, Pictures
+    from eyelid.attack.statistics import Floats
+    from eyelid.attack.treatment import Treatment
+    from eyelid.audit.watch import Track
+
+ATTACKERS: Final = ("discriminant", "nearest-contrast", "embedding-retrained", "embedding")
+DRAWS: Final = 8
+_AUC_DRAWS: Final = 200
+_CAPABILITY: Final = {
+    Knowledge.NAIVE: "clear pictures of the people at other moments, and a recogniser off the shelf",
+    Knowledge.METHOD: "clear pictures of the people at other moments, which it treats alike",
+    Knowledge.RETRAINED: "clear pictures of the people at other moments, treated alike often, to learn from",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lineup:
+    """People to name: ``gallery`` clear pictures (n, 112, 92) of ``known`` (n,), ``probes`` of ``people``.
+
+    ``treated`` (n, draws, 112, 92) is what the method makes of the gallery, ``ideal`` without its noise.
+    People who are known and not among ``people`` are distractors.
+    """
+
+    gallery: Pictures
+    treated: Pictures
+    ideal: Pictures
+    known: Labels
+    probes: Pictures
+    people: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """Rank-1 and AUC of the strongest attacker at each level of knowledge, with the curves of the last."""
+
+    results: tuple[AttackResult, ...]
+    curves: tuple[Curve, ...]
+
+
+def line_up(
+    tracks: Sequence[Track], treatment: Treatment | None, distractors: Pictures, *, still: bool
+) -> Lineup | None:
+    """Split every track by time: its earlier half is known, its later half is to be named.
+
+    In a still the clear face itself is known. A track of one picture is a distractor. Where the method is not
+    known (None) the attacker learns from the earlier half of the output. Returns None where fewer than two
+    people are known or nobody can be probed.
+    """
+    gallery, treated, probes = [], [], []
+    known, people = [], []
+    for number, track in enumerate(tracks):
+        half = len(track.clear) if still else max(1, len(track.clear) // 2)
+        gallery += track.clear[:half]
+        treated += track.shown[:half]
+        known += [number] * half
+        later = track.shown if still else track.shown[half:]
+        probes += later
+        people += [number] * len(later)
+    gallery += list(distractors)
+    known += list(range(len(tracks), len(tracks) + len(distractors)))
+    if len(set(known)) < 2 or not probes:
+        return None
+    clear = np.stack(gallery)
+    if treatment is not None:
+        made, ideal = treatment.treat(clear, DRAWS), treatment.ideal(clear)
+    else:
+        alike = np.stack([*treated, *distractors])
+        made, ideal = alike[:, None], alike
+    return Lineup(clear, made, ideal, np.array(known), np.stack(probes), np.array(people))
+
+
+def identify(lineup: Lineup) -> Identified:
+    """Attack a line-up at every level of knowledge; who knows more may do what who knows less does."""
+    trials = [
+        (level, name, *_attack(load(name), lineup, level))
+        for name in ATTACKERS
+        for level in Knowledge
+        if level in load(name).levels
+    ]
+    results: list[AttackResult] = []
+    curves: tuple[Curve, ...] = ()
+    for rank, level in enumerate(Knowledge):
+        able = [trial for trial in trials if list(Knowledge).index(trial[0]) <= rank]
+        if not any(trial[0] is level for trial in trials):
+            continue
+        _, name, _, scores = max(able, key=lambda trial: trial[2])
+        found, curves = _results(name, level, scores, lineup)
+        results += found
+    return Identified(tuple(results), curves)
+
+
+def _attack(attacker: Attacker, lineup: Lineup, level: Knowledge) -> tuple[float, Scores]:
+    """Return how well an attacker does on what it knows itself, by which it is chosen, and its scores."""
+    attacker_draws = lineup.treated[:, : max(1, attacker.draws)]
+    n, draws = attacker_draws.shape[:2]
+    rows = attacker.features(attacker_draws.reshape(n * draws, *attacker_draws.shape[2:])).reshape(
+        n, draws, -1
+    )
+    ideal = attacker.features(lineup.ideal)
+    if level is Knowledge.NAIVE:
+        clear = attacker.features(lineup.gallery)
+        training = Training(lineup.known, clear[:, None], clear)
+    else:
+        training = Training(lineup.known, rows, ideal)
+    rehearsal = np.arange(n) % 2 == 1
+    enough = np.isin(lineup.known[rehearsal], lineup.known[~rehearsal])
+    held_back = 0.0
+    if enough.any() and len(set(lineup.known[~rehearsal].tolist())) > 1:
+        known = Training(
+            training.people[~rehearsal], training.features[~rehearsal], training.ideal[~rehearsal]
+        )
+        scores = attacker.scores(known, rows[rehearsal][enough, 0])
+        truth = lineup.known[rehearsal][enough]
+        held_back = float(rank_probabilities(scores, truth, np.unique(known.people))[:, 0].mean())
+    return held_back, attacker.scores(training, attacker.features(lineup.probes))
+
+
+def _results(
+    name: str, level: Knowledge, scores: Scores, lineup: Lineup
+) -> tuple[list[AttackResult], tuple[Curve, ...]]:
+    known = np.unique(lineup.known)
+    threat = Threat(goal="name the person behind a face", knowledge=level, capability=_CAPABILITY[level])
+    found = rank_probabilities(scores, lineup.people, known)[:, 0]
+    own = lineup.people[:, None] == known
+    counts = np.bincount(lineup.people)
+    label = f"re-identification by {name}"
+    note = f"{len(np.unique(lineup.people))} people among {len(known)}"
+    rank = AttackResult(
+        attack=label,
+        threat=threat,
+        measure="rank-1",
+        success=float(found.mean()),
+        # who names one and the same person always is right this often
+        chance=float(max(counts.max() / counts.sum(), 1 / len(known))),
+        interval=bootstrap_interval(found, groups=lineup.people),
+        n=len(found),
+        note=note,
+    )
+    pairs = AttackResult(
+        attack=label,
+        threat=threat,
+        measure="AUC",
+        success=auc(scores.ravel(), own.ravel()),
+        chance=0.5,
+        interval=bootstrap_interval(
+            np.hstack([scores, own]), groups=lineup.people, statistic=_auc_of_rows, draws=_AUC_DRAWS
+        ),
+        n=own.size,
+        note=note,
+    )
+    ranks = rank_curve(scores, lineup.people, known)
+    points = roc(scores.ravel(), own.ravel())
+    keep = np.unique(np.linspace(0, len(points.thresholds) - 1, 200).round().astype(int))
+    curves = (
+        Curve(
+            kind=CurveKind.RANK,
+            name=f"{name}, {level}",
+            x=tuple(float(k) for k in range(1, len(ranks) + 1)),
+            y=tuple(float(v) for v in ranks),
+        ),
+        Curve(
+            kind=CurveKind.ROC,
+            name=f"{name}, {level}",
+            x=tuple(points.false_positive_rate[keep].tolist()),
+            y=tuple(points.true_positive_rate[keep].tolist()),
+        ),
+    )
+    return [rank, pairs], curves
+
+
+def _auc_of_rows(rows: Floats) -> float:
+    """Return the AUC of rows that hold the scores of all people, then which of them is the right one."""
+    scores, own = np.hsplit(rows, 2)
+    return auc(scores.ravel(), own.ravel() > 0)
