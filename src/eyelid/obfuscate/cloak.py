@@ -121,21 +121,24 @@ class CloakObfuscator(Obfuscator):
         return np.asarray(np.rint(total.clip(-levels, levels)), np.int32)
 
     def _change(self, picture: Bgr, region: Region, face: Detections) -> NDArray[np.float32]:
+        from eyelid.models.torch_network import one_thread
         from eyelid.obfuscate.cloak_search import search
 
         shape = region.y1 - region.y0, region.x1 - region.x0
         corners = face.boxes[0] - np.array([region.x0, region.y0] * 2)
         x0, x1 = sorted((float(corners[0]), float(corners[2])))
         y0, y1 = sorted((float(corners[1]), float(corners[3])))
-        return search(
-            picture[region.y0 : region.y1, region.x0 : region.x1],
-            np.ones(shape, np.bool_) if region.mask is None else region.mask,
-            (x0, y0, x1, y1),
-            self._embedders,
-            levels=self.parameters.levels,
-            steps=self.parameters.steps,
-            random=np.random.default_rng(),  # from the operating system
-        )
+        embedders = self._embedders
+        with one_thread():
+            return search(
+                picture[region.y0 : region.y1, region.x0 : region.x1],
+                np.ones(shape, np.bool_) if region.mask is None else region.mask,
+                (x0, y0, x1, y1),
+                embedders,
+                levels=self.parameters.levels,
+                steps=self.parameters.steps,
+                random=np.random.default_rng(),  # from the operating system
+            )
 
     @cached_property
     def _embedders(self) -> tuple[TorchNetwork, ...]:

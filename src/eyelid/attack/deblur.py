@@ -1,0 +1,52 @@
+"""Reverses a Gaussian blur: no training, no pictures of anybody, only the filter that was used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from eyelid.attack.base import Knowledge, Threat
+from eyelid.attack.inversion import STEPS, invert, wiener
+from eyelid.attack.restoration import RestorationAttack
+
+if TYPE_CHECKING:
+    from eyelid.attack.dataset import Pictures
+    from eyelid.attack.lowpass import Lowpass
+    from eyelid.attack.restoration import Restorer
+
+
+def deblur(pictures: Pictures, blur: Lowpass, *, steps: int = STEPS) -> Pictures:
+    """Return the pictures as they were before ``blur``, as near as 8-bit rounding allows.
+
+    ``pictures`` uint8 (n, height, width), blurred to their edges. Raises UsageError without PyTorch.
+    """
+    return invert(pictures, blur.through, wiener(pictures, blur.weights(), blur.rounding), steps=steps)
+
+
+class Deblur(RestorationAttack):
+    """The reversal of "Privacy Blur" (Mahloujifar et al., arXiv 2512.16086)."""
+
+    name: ClassVar[str] = "deblur"
+
+    def __init__(self, blur: Lowpass, seed: int = 0) -> None:
+        super().__init__(seed)
+        self._blur = blur
+
+    @property
+    def threat(self) -> Threat:
+        """Whoever knows the filter."""
+        return Threat(
+            goal="see the face behind a Gaussian blur",
+            knowledge=Knowledge.METHOD,
+            capability="knows library and width of the filter, has the blurred picture and no other",
+        )
+
+    def release(self, pictures: Pictures) -> Pictures:
+        """Return the pictures as the library blurs them."""
+        return np.stack([self._blur.release(picture) for picture in pictures])
+
+    def prepare(self, clear: Pictures, treated: Pictures) -> Restorer:
+        """Return the reversal, which learns from nobody."""
+        del clear, treated
+        return lambda pictures: deblur(pictures, self._blur)
