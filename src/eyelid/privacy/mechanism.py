@@ -117,10 +117,6 @@ class VectorLaplace(Mechanism[Vector, "NDArray[np.float64]"]):
         super().__init__(epsilon)
         self.adjacency = adjacency
 
-    def deviation(self, query: Vector) -> float:
-        """Return the standard deviation of the noise on each value."""
-        return math.sqrt(len(query.values) + 1) / float(self.epsilon)
-
     def total(self, ledger: Ledger) -> PrivacySpent:
         """Return what the releases of a ledger cost for each unit of distance and for whole regions."""
         return ledger.total(self.name, self.adjacency.statement, None)

@@ -1,4 +1,9 @@
-"""How far one step of the adjacency can move what is released."""
+"""How far one step of the adjacency can move what is released.
+
+Noise goes on sums, for which the size of a cell does not matter. Published code that puts it on means has the
+sensitivity peak * m / b^2 of full cells, but divides by fewer samples in the cells that an edge cuts off: with
+9 by 9 samples, b = 4 and m = 3 their means move by eight times that.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +20,6 @@ def sums_l1(peak: int, samples: int) -> int:
     is or whether the last ones are cut off.
     """
     return peak * samples
-
-
-def means_l1(peak: int, samples: int, cell: int) -> float:
-    """Return the L1 sensitivity of sums over cells divided by ``cell`` squared, 255 m / b^2 for 8 bits.
-
-    The divisor is that of a full cell always. The mean over the fewer samples of a cut cell can move further
-    than this (Fan, "Image Pixelization with Differential Privacy", DBSec 2018, is for full cells).
-    """
-    return sums_l1(peak, samples) / cell**2
 
 
 def picture_l1(peaks: Sequence[int], pixels: int, frames: int = 1) -> int:
