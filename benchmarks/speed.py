@@ -103,15 +103,15 @@ def video(clip: Path, folder: Path, deface: Path | None, runs: int) -> None:
     """One clip: plain transcode, eyelid, deface."""
     arms = [
         _transcode(clip, folder, deface),
-        _eyelid(clip, folder, "face"),
-        _eyelid(clip, folder, "face,plate"),
+        eyelid(clip, folder, "face"),
+        eyelid(clip, folder, "face,plate"),
     ]
     if deface:
         peers = {backend: _deface(clip, folder, deface, backend) for backend in ("opencv", "onnxrt")}
         once = {backend: run(peer).wall for backend, peer in peers.items()}
         print("deface, one run each: " + ", ".join(f"{name} {wall:.1f} s" for name, wall in once.items()))
         arms.append(peers[min(once, key=lambda backend: once[backend])])
-    medians = compare(arms, runs, arms[0].name, _frames(clip), "frames")
+    medians = compare(arms, runs, arms[0].name, frames(clip), "frames")
     if deface:
         ratio = medians[arms[-1].name].wall / medians[arms[1].name].wall
         print(f"deface with its fastest backend takes {ratio:.2f} times the wall time of eyelid, faces only")
@@ -120,11 +120,11 @@ def video(clip: Path, folder: Path, deface: Path | None, runs: int) -> None:
 def memory(clip: Path, folder: Path) -> None:
     """Peak memory on a clip, and on one ten times as long."""
     long = folder / f"long{clip.suffix}"
-    _repeat(clip, long, 10)
+    repeat(clip, long, 10)
     for name, path in (("once", clip), ("ten times as long", long)):
         for targets in ("face", "face,plate"):
             print(
-                f"eyelid {targets:<12}{name:<20}{run(_eyelid(path, folder, targets)).memory:>7.0f} MB",
+                f"eyelid {targets:<12}{name:<20}{run(eyelid(path, folder, targets)).memory:>7.0f} MB",
                 flush=True,
             )
 
@@ -187,21 +187,11 @@ def _transcode(clip: Path, folder: Path, deface: Path | None) -> Arm:
     return Arm("ffmpeg, plain transcode", command, lambda: output.unlink(missing_ok=True))
 
 
-def _eyelid(clip: Path, folder: Path, targets: str) -> Arm:
+def eyelid(clip: Path, folder: Path, targets: str, device: str = "cpu") -> Arm:
+    """Return the arm that anonymises the clip."""
     output = folder / f"eyelid{clip.suffix}"
-    command = [
-        EYELID,
-        "anonymize",
-        str(clip),
-        "-o",
-        str(output),
-        "-t",
-        targets,
-        "--crf",
-        CRF,
-        "--preset",
-        PRESET,
-    ]
+    command = [EYELID, "anonymize", str(clip), "-o", str(output), "-t", targets, "--device", device]
+    command += ["--crf", CRF, "--preset", PRESET]
     return Arm(f"eyelid, {targets}", command, lambda: output.unlink(missing_ok=True))
 
 
@@ -221,14 +211,14 @@ def _folder(source: Path, folder: Path, targets: str, *, workers: int) -> Arm:
     return Arm(name, command, lambda: shutil.rmtree(output, ignore_errors=True))
 
 
-def _frames(clip: Path) -> int:
+def frames(clip: Path) -> int:
     import av
 
     with av.open(str(clip)) as container:
         return sum(1 for packet in container.demux(video=0) if packet.size)
 
 
-def _make_clip(data: Path, path: Path) -> None:
+def make_clip(data: Path, path: Path, width: int = 1280, height: int = 720) -> None:
     """Pan slowly over real photos of people, with a cut every three seconds, 25 frames a second."""
     import av
     import cv2
@@ -237,22 +227,22 @@ def _make_clip(data: Path, path: Path) -> None:
     noise = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.options = {"crf": "18", "preset": "veryfast"}
         for number in range(FRAMES):
             shot, moment = divmod(number, SHOT)
             photo = cv2.imread(str(data / "faces_wide" / PHOTOS[shot % len(PHOTOS)]))
-            scale = max(1440 / photo.shape[1], 810 / photo.shape[0])
+            scale = max(1.125 * width / photo.shape[1], 1.125 * height / photo.shape[0])
             large = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-            x, y = (int(side * moment / SHOT) for side in (large.shape[1] - 1280, large.shape[0] - 720))
-            view = large[y : y + 720, x : x + 1280] + noise.normal(0, NOISE, (720, 1280, 1))
+            x, y = (int(side * moment / SHOT) for side in (large.shape[1] - width, large.shape[0] - height))
+            view = large[y : y + height, x : x + width] + noise.normal(0, NOISE, (height, width, 1))
             frame = av.VideoFrame.from_ndarray(view.clip(0, 255).astype(np.uint8), format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, 25)
             container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode(None))
 
 
-def _repeat(clip: Path, path: Path, times: int) -> None:
+def repeat(clip: Path, path: Path, times: int) -> None:
     """Write the packets of a clip several times over."""
     import av
 
@@ -274,7 +264,7 @@ def _repeat(clip: Path, path: Path, times: int) -> None:
                 step += last
 
 
-def _processor() -> str:
+def processor() -> str:
     features = Path("/proc/cpuinfo")
     lines = features.read_text().splitlines() if features.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -293,12 +283,12 @@ def main() -> None:
     if arguments.data is None:
         raise SystemExit("give --data or set EYELID_DATA to the folder with the real media")
     data = Path(arguments.data)
-    print(f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    print(f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         clip = arguments.clip or folder / "clip.mp4"
         if arguments.clip is None:  # in a process of its own: children inherit the peak memory of this one
-            maker = multiprocessing.get_context("spawn").Process(target=_make_clip, args=(data, clip))
+            maker = multiprocessing.get_context("spawn").Process(target=make_clip, args=(data, clip))
             maker.start()
             maker.join()
         if "video" in arguments.only:

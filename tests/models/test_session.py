@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from onnx import TensorProto, helper
 
 from eyelid.errors import DetectionError, ModelError
 from eyelid.models import cards as room
-from eyelid.models import cpu
+from eyelid.models import cpu, cuda
 from eyelid.models.cards import WEIGHTS, InputConvention, card, cards
 from eyelid.models.session import Batch, Device, Precision, Session
 
@@ -276,6 +277,85 @@ def test_cuda_without_a_gpu_runtime_is_refused_and_never_runs_on_the_cpu() -> No
         pytest.skip("this machine has ONNX Runtime for GPUs")
     with pytest.raises(ModelError, match=r"eyelid\[cuda\]"):
         Session("plate", device=Device.CUDA)
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """ONNX Runtime's CPU engine in the place of its GPU engine, which machines for tests lack."""
+    monkeypatch.setattr(cuda, "_CUDA", "CPUExecutionProvider")
+    cuda.check_gpu.cache_clear()
+    cuda._installed.cache_clear()
+    yield
+    cuda.check_gpu.cache_clear()
+    cuda._installed.cache_clear()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cuda_takes_pictures_as_the_cpu_does(name: str, stand_in: None) -> None:
+    there = Session(name, device=Device.CUDA)
+    here = Session(name, precision=Precision.F32, threads=1)
+    assert (there.shape, there.outputs, there.precision) == (here.shape, here.outputs, Precision.F32)
+    batch = pictures(name, count=2)
+    for result, wanted in zip(there.run(batch), here.run(batch), strict=True):
+        np.testing.assert_allclose(result, wanted, atol=1e-3)
+
+
+def test_a_device_may_be_named_by_its_word(stand_in: None) -> None:
+    assert isinstance(Session("plate", device="cuda")._network, cuda.CudaNetwork)  # type: ignore[arg-type]
+
+
+def test_cuda_keeps_an_engine_for_each_of_the_last_shapes(
+    stand_in: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[int, tuple[int, ...]]] = []
+    real = ort.InferenceSession
+
+    class Engine:
+        made = 0
+
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            self._number, Engine.made = Engine.made, Engine.made + 1
+            self._real = real(*args, **kwargs)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._real, name)
+
+        def run(self, names: None, inputs: dict[str, NDArray[np.float32]]) -> object:
+            ran.extend((self._number, batch.shape) for batch in inputs.values())
+            return self._real.run(names, inputs)
+
+    found = card("plate")
+    monkeypatch.setattr(ort, "InferenceSession", Engine)
+    network = cuda.CudaNetwork(found.weights(), "plate", Precision.F32, found.input)
+    sides = [32, 64, 32, 64, 96, 128, 32, 160, 160, 64, 32]
+    for side in sides:
+        network.run(np.zeros((1, side, 32, 3), np.uint8))
+    assert [shape[2] for _, shape in ran] == sides
+    assert [number for number, _ in ran] == [0, 1, 0, 1, 2, 3, 0, 1, 1, 2, 0]
+    assert Engine.made == cuda.KEPT
+
+
+def test_a_gpu_that_fails_at_its_work_is_refused_before_a_run(
+    stand_in: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(network: cuda.CudaNetwork, batch: Batch) -> list[NDArray[np.float32]]:
+        raise RuntimeError("cuDNN is unavailable")
+
+    monkeypatch.setattr(cuda.CudaNetwork, "run", fail)
+    with pytest.raises(ModelError, match="cuDNN"):
+        Session("centerface", device=Device.CUDA)
+
+
+def test_cuda_computes_in_float32_only(stand_in: None) -> None:
+    with pytest.raises(ModelError, match="f32 or auto"):
+        Session("plate", device=Device.CUDA, precision=Precision.BF16)
+
+
+def test_a_failed_inference_on_cuda_is_a_detection_error(stand_in: None, tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(card("centerface").weights())
+    with pytest.raises(DetectionError, match="cover the whole frame"):
+        Session(path, device=Device.CUDA).run(np.zeros((1, 3, 48, 40), np.float32))
 
 
 WATCHED = """

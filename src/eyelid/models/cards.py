@@ -46,8 +46,15 @@ class InputConvention(BaseModel):
     def prepare(self, pictures: Bgr) -> NDArray[np.float32]:
         """Return the network's input for uint8 BGR pictures of shape (n, height, width, 3)."""
         ordered = pictures[..., ::-1] if self.channels == "rgb" else pictures
-        values = (ordered - np.array(self.mean, np.float32)) / np.array(self.scale, np.float32)
-        return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self.layout == "nchw" else values)
+        n, height, width, _ = pictures.shape
+        planar = self.layout == "nchw"
+        values = np.empty((n, 3, height, width) if planar else pictures.shape, np.float32)
+        for i, (mean, scale) in enumerate(zip(self.mean, self.scale, strict=True)):
+            channel = values[:, i] if planar else values[..., i]
+            np.subtract(ordered[..., i], np.float32(mean), out=channel)
+            if scale != 1:
+                channel /= np.float32(scale)
+        return values
 
 
 class Measurement(BaseModel):

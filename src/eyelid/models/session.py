@@ -76,7 +76,7 @@ class Session:
     ) -> None:
         self.card: ModelCard | None = card(model) if isinstance(model, str) else None
         self.name = model if isinstance(model, str) else model.name
-        self.device = device
+        self.device = Device(device)
         self._convention = self.card.input if self.card else convention
         weights = card(model).weights() if isinstance(model, str) else _user_weights(model)
         if self.card and not self.card.bf16 and precision is Precision.AUTO:
@@ -88,8 +88,9 @@ class Session:
 
     def _load(self, weights: bytes, precision: Precision, threads: int, steady: bool) -> Network:
         if self.device is Device.CUDA:
-            from eyelid.models.cuda import CudaNetwork
+            from eyelid.models.cuda import CudaNetwork, check_gpu
 
+            check_gpu()
             return CudaNetwork(weights, self.name, precision, self._convention)
         from eyelid.models.cpu import CpuNetwork
 
