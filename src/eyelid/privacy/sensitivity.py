@@ -1,8 +1,8 @@
 """How far one step of the adjacency can move what is released.
 
-Noise goes on sums, for which the size of a cell does not matter. Published code that puts it on means has the
-sensitivity peak * m / b^2 of full cells, but divides by fewer samples in the cells that an edge cuts off: with
-9 by 9 samples, b = 4 and m = 3 their means move by eight times that.
+Noise goes on sums, for which the size of a cell does not matter. Published code that puts it on means has
+the sensitivity peak * m / b^2 of full cells, but divides by fewer samples in the cells that an edge cuts off:
+with 9 by 9 samples, b = 4 and m = 3 their means move by eight times that.
 """
 
 from __future__ import annotations
