@@ -300,9 +300,11 @@ def test_a_doubtful_face_is_looked_at_closer(monkeypatch: pytest.MonkeyPatch, x:
 def test_what_leaves_only_a_hint_in_the_first_look_is_found_by_the_closer_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    hint = faces.HINT
+
     class Sharper(Network):
         def run(self, batch: Bgr) -> Maps:
-            self.score = 0.9 if batch.shape[1] == closer.WINDOW else faces.HINT
+            self.score = 0.9 if batch.shape[1] == closer.WINDOW else hint
             return super().run(batch)
 
     frame = spotted(1280, 720, 700, 300)

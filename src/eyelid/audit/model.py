@@ -32,6 +32,8 @@ class Standing(StrEnum):
 
     EXPOSED = "exposed"
     """An attack succeeds, or something that should be hidden is still detected."""
+    BY_CONTEXT = "identifiable by context"
+    """What was to be hidden holds, but what surrounds it tells people apart: clothes, place, sound."""
     IN_DOUBT = "in doubt"
     """No attack is shown to succeed, but too little could be measured to say that none does."""
     AT_CHANCE = "at chance"

@@ -17,7 +17,7 @@ class Progress:
     path: Path
     done: int
     total: int | None
-    unit: Literal["frames", "pages", "files"]
+    unit: Literal["frames", "pages", "files", "attacks"]
 
 
 ProgressListener: TypeAlias = "Callable[[Progress], None]"

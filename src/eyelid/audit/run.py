@@ -1,0 +1,428 @@
+"""Runs what fits a file against the user's own output, and puts together what came of it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path  # pydantic reads it at run time
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from eyelid.attack.base import AttackResult, Knowledge, Threat
+from eyelid.attack.context import ContextAttack, Sightings
+from eyelid.attack.dataset import SIZE, read_faces
+from eyelid.attack.metadata import MetadataAttack
+from eyelid.attack.statistics import clopper_pearson
+from eyelid.attack.treatment import parse as parse_treatment
+from eyelid.attack.voice import VoiceAttack
+from eyelid.audit.identify import identify, line_up
+from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility, VisibleSpan
+from eyelid.audit.restored import restore
+from eyelid.audit.verdict import REDETECTION, judge
+from eyelid.audit.watch import FOUND, GLANCES_A_SECOND, STILL_THERE, Watched, Watcher
+from eyelid.detect.registry import build_all
+from eyelid.errors import EvidenceError, EyelidError, InputError, UsageError
+from eyelid.evidence.file import evidence_path, input_file, output_file
+from eyelid.evidence.model import Media, Stage
+from eyelid.evidence.software import software
+from eyelid.evidence.verify import verify
+from eyelid.jobs.finder import Finder
+from eyelid.jobs.progress import Progress, silent
+from eyelid.jobs.search import Searcher
+from eyelid.jobs.settings import Settings
+from eyelid.media.kinds import MediaKind, sniff
+from eyelid.models.session import Device
+from eyelid.obfuscate.regions import Coverage
+from eyelid.types import Quality, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from eyelid.attack.dataset import Pictures
+    from eyelid.attack.treatment import Treatment
+    from eyelid.audit.watch import Sight, Track
+    from eyelid.evidence.model import Evidence
+    from eyelid.jobs.progress import ProgressListener
+    from eyelid.privacy.ledger import PrivacySpent
+    from eyelid.types import Bgr, RawFrame
+
+PORTRAITS: Final = 12
+"""So many people are pictured in a report."""
+_DRAWN_ANEW: Final = frozenset({"remove", "cloak", "lock"})
+"""Methods that no attacker can carry out on single faces; ``lock`` leaves what ``solid`` does."""
+_DEFAULT_TARGETS: Final = (Target.FACE, Target.PLATE)
+
+
+class AuditSettings(BaseModel):
+    """How to audit: where else to look for people, and on what to compute.
+
+    ``gallery`` is a folder with a subfolder of pictures for each of other people, who make the line-up
+    longer. ``evidence`` is the evidence of the output, by default what lies beside it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gallery: Path | None = None
+    evidence: Path | None = None
+    device: Device = Device.CPU
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """One person as a report may show them, uint8 BGR (112, 92, 3): in the output, restored, original."""
+
+    anonymised: Bgr
+    restored: Bgr | None
+    original: Bgr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audited:
+    """An audit, and the pictures for its report; ``duration`` of the film in seconds, None for stills."""
+
+    audit: Audit
+    portraits: tuple[Portrait, ...]
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What the attacks came to so far."""
+
+    attacks: list[AttackResult] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    timings: list[Stage] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one attack; what it cannot be run on is said, and stops no other."""
+        started = time.perf_counter()
+        try:
+            yield
+        except EyelidError as error:
+            self.skipped.append(Skipped(attack=name, reason=str(error)))
+        self.timings.append(Stage(name=name, seconds=round(time.perf_counter() - started, 3)))
+
+
+def audit(
+    output: Path,
+    original: Path,
+    settings: AuditSettings | None = None,
+    listener: ProgressListener = silent,
+) -> Audited:
+    """Attack ``output``, which was made from ``original``, and say what is left.
+
+    Raises InputError and UnsupportedError for files that cannot be read, UsageError where the two do not
+    belong together, EvidenceError where the evidence is not of this output, ModelError.
+    """
+    settings = settings or AuditSettings()
+    kind = sniff(output)
+    if sniff(original) is not kind:
+        raise UsageError(f"{original} is no {kind}, as {output} is; name the original that it was made from")
+    evidence, proof = _evidence(output, original, settings.evidence)
+    targets = evidence.settings.targets if evidence else _DEFAULT_TARGETS
+    distractors = _distractors(settings.gallery)
+    findings = _Findings()
+    with findings.stage("watching both files"):
+        watched, media = _watch(output, original, kind, targets, settings, listener)
+    if findings.skipped:
+        raise UsageError(findings.skipped[0].reason)
+    tracks = [track for track in watched.tracks.values() if track.clear]
+    steps = 6
+    _redetect(findings, watched)
+    listener(Progress(output, 1, steps, "attacks"))
+    _identify(findings, tracks, evidence, targets, distractors, kind)
+    listener(Progress(output, 2, steps, "attacks"))
+    _context(findings, tracks)
+    listener(Progress(output, 3, steps, "attacks"))
+    _metadata(findings, output, original)
+    listener(Progress(output, 4, steps, "attacks"))
+    _voice(findings, output, kind)
+    listener(Progress(output, 5, steps, "attacks"))
+    portraits = _restore(findings, tracks, kind)
+    listener(Progress(output, steps, steps, "attacks"))
+    visible = spans(watched.sights)
+    privacy = evidence.privacy if evidence else None
+    if privacy:
+        findings.curves.append(_odds(privacy, len(tracks) + len(distractors)))
+    guarantee = evidence.guarantee if evidence else None
+    return Audited(
+        Audit(
+            schema="eyelid-audit/1",
+            created=datetime.now(UTC),
+            software=software(),
+            original=input_file(original),
+            output=output_file(output, output.name),
+            media=media,
+            evidence=proof,
+            method=evidence.settings.method if evidence else None,
+            guarantee=guarantee,
+            privacy=privacy,
+            tracks=len(tracks),
+            distractors=len(distractors),
+            frames=watched.glances,
+            attacks=tuple(findings.attacks),
+            skipped=tuple(findings.skipped),
+            visible=visible,
+            curves=tuple(findings.curves),
+            utility=Utility(
+                untouched=watched.untouched,
+                fidelity=watched.fidelity,
+                kept=tuple(
+                    Kept(
+                        target=target,
+                        before=watched.before.get(target, 0),
+                        after=watched.after.get(target, 0),
+                    )
+                    for target in (Target.PERSON, Target.VEHICLE)
+                ),
+            ),
+            verdict=judge(findings.attacks, visible, guarantee, privacy),
+            timings=tuple(findings.timings),
+            warnings=tuple(_warnings(watched, evidence)),
+        ),
+        portraits,
+    )
+
+
+def spans(sights: Sequence[Sight]) -> tuple[VisibleSpan, ...]:
+    """Return the stretches in which something is found where the original shows it, worst score first."""
+    joined: list[list[Sight]] = []
+    for sight in sorted(sights, key=lambda s: (s.target, s.index)):
+        if sight.similarity < STILL_THERE:
+            continue
+        last = joined[-1][-1] if joined else None
+        together = (
+            last is not None
+            and last.target is sight.target
+            and (
+                sight.index == last.index
+                or (
+                    sight.time is not None
+                    and last.time is not None
+                    and sight.time - last.time <= 1.5 / GLANCES_A_SECOND
+                )
+            )
+        )
+        if together:
+            joined[-1].append(sight)
+        else:
+            joined.append([sight])
+    found = [
+        VisibleSpan(
+            target=group[0].target,
+            first=group[0].index,
+            last=group[-1].index,
+            start=group[0].time,
+            end=group[-1].time,
+            frames=len({sight.index for sight in group}),
+            score=max(sight.score for sight in group),
+        )
+        for group in joined
+    ]
+    return tuple(sorted(found, key=lambda span: -span.score))
+
+
+def _evidence(output: Path, original: Path, given: Path | None) -> tuple[Evidence | None, str | None]:
+    """Return the evidence of the output and its hash; None where nobody gave any and none lies beside it."""
+    beside = [path for full in (True, False) if (path := evidence_path(output, full_name=full)).is_file()]
+    if given is None and not beside:
+        return None, None
+    checked = verify(given or output, output)
+    if not checked.ok:
+        raise EvidenceError(checked.sentence())
+    evidence = checked.evidence
+    if evidence.input.sha256 != input_file(original).sha256:
+        raise UsageError(
+            f"{original} is not the file that {output} was made from, by its evidence; name that original"
+        )
+    return evidence, input_file(checked.evidence_path).sha256
+
+
+def _distractors(gallery: Path | None) -> Pictures:
+    """Return one clear picture (112, 92) of each person in a folder of other people."""
+    if gallery is None:
+        return np.zeros((0, *SIZE), np.uint8)
+    import cv2
+
+    faces = read_faces(gallery)
+    first = [faces.pictures[int(np.flatnonzero(faces.people == p)[0])] for p in range(len(faces.names))]
+    return np.stack([np.asarray(cv2.resize(p, SIZE[::-1]), np.uint8) for p in first])
+
+
+def _watch(
+    output: Path,
+    original: Path,
+    kind: MediaKind,
+    targets: tuple[Target, ...],
+    settings: AuditSettings,
+    listener: ProgressListener,
+) -> tuple[Watched, Media]:
+    moving = kind is MediaKind.VIDEO
+    asked = Settings(
+        targets=tuple(dict.fromkeys((Target.FACE, *targets))),
+        device=settings.device,
+        threads=settings.threads,
+    )
+    thorough = Finder(
+        build_all(targets, Quality.THOROUGH, device=settings.device, threads=settings.threads, moving=moving)
+    )
+    bodies = Finder(
+        build_all(
+            (Target.PERSON, Target.VEHICLE),
+            Quality.FAST,
+            device=settings.device,
+            threads=settings.threads,
+            moving=moving,
+        )
+    )
+    watcher = Watcher(thorough, bodies, frozenset(targets), Coverage())
+    watched = Watched()
+    with Searcher(asked).search(original, original.name) as search, _frames(output, kind) as frames:
+        source = search.source
+        for watched in watcher.watch(search.planned, frames):
+            listener(Progress(output, watched.frames, source.total, source.unit))
+    if watched.frames == 0:
+        raise InputError(f"{original} holds no frame; name another file")
+    return watched, Media(
+        kind=source.kind.value,
+        format=source.format,
+        width=source.width,
+        height=source.height,
+        duration=source.duration,
+    )
+
+
+@contextmanager
+def _frames(path: Path, kind: MediaKind) -> Iterator[Iterator[RawFrame]]:
+    if kind is MediaKind.STILL:
+        from eyelid.media.still import StillReader  # only for stills: memory
+
+        with StillReader(path) as still:
+            yield iter(still)
+    else:
+        from eyelid.media.video import VideoReader  # only for video: memory
+
+        with VideoReader(path) as video:
+            yield iter(video)
+
+
+def _redetect(findings: _Findings, watched: Watched) -> None:
+    """Say how often detectors mark a target, hidden well or not: to some a covered face is a face."""
+    looked = max(watched.glances - watched.blind, 1)
+    findings.attacks.append(
+        AttackResult(
+            attack=REDETECTION,
+            threat=Threat(
+                goal="find people that were missed or covered in part",
+                knowledge=Knowledge.NAIVE,
+                capability="the file, and detectors at their most thorough",
+            ),
+            measure="share of frames marked",
+            success=watched.marked / looked,
+            chance=0.0,
+            interval=clopper_pearson(min(watched.marked, looked), looked),
+            n=looked,
+            note=f"score {FOUND} and more; a mark on what is covered gives nobody away",
+        )
+    )
+
+
+def _identify(
+    findings: _Findings,
+    tracks: Sequence[Track],
+    evidence: Evidence | None,
+    targets: tuple[Target, ...],
+    distractors: Pictures,
+    kind: MediaKind,
+) -> None:
+    name = "re-identification"
+    with findings.stage(name):
+        if Target.FACE not in targets:
+            raise UsageError("faces were not to be covered")
+        if not tracks:
+            raise UsageError("the original shows no face that is large enough")
+        lineup = line_up(tracks, _treatment(evidence), distractors, still=kind is MediaKind.STILL)
+        if lineup is None:
+            raise UsageError("there is nobody to tell apart; give pictures of other people (--gallery)")
+        identified = identify(lineup)
+        findings.attacks += identified.results
+        findings.curves += identified.curves
+
+
+def _treatment(evidence: Evidence | None) -> Treatment | None:
+    """Return what the method of the evidence does to a single face, which an attacker can do as well."""
+    if evidence is None or evidence.settings.method.name in _DRAWN_ANEW - {"lock"}:
+        return None
+    method = evidence.settings.method
+    if method.name == "lock":
+        return parse_treatment("eyelid:solid")
+    values = ",".join(f"{key}={value}" for key, value in method.parameters.items() if value is not None)
+    return parse_treatment(f"eyelid:{method.name}" + (f":{values}" if values else ""))
+
+
+def _context(findings: _Findings, tracks: Sequence[Track]) -> None:
+    with findings.stage("context"):
+        halves = [
+            (t.sightings[: len(t.sightings) // 2], t.sightings[len(t.sightings) // 2 :]) for t in tracks
+        ]
+        met = Sightings(
+            [one for known, _ in halves for one in known],
+            [one for known, later in halves if known for one in later],
+        )
+        for place in (False, True):
+            findings.attacks.append(ContextAttack(place=place).run(met))
+
+
+def _metadata(findings: _Findings, output: Path, original: Path) -> None:
+    with findings.stage("metadata"):
+        findings.attacks.append(MetadataAttack(original).run(output))
+
+
+def _voice(findings: _Findings, output: Path, kind: MediaKind) -> None:
+    with findings.stage("voice"):
+        if kind is MediaKind.STILL:
+            raise UsageError("a still has no sound")
+        findings.attacks.append(VoiceAttack().run(output))
+
+
+def _restore(findings: _Findings, tracks: Sequence[Track], kind: MediaKind) -> tuple[Portrait, ...]:
+    """Restore what is pictured, by what the pairs of all other people teach."""
+    largest = sorted(tracks, key=lambda track: -track.widest)[:PORTRAITS]
+    guesses: list[Bgr | None] = [None] * len(largest)
+    with findings.stage("restoration"):
+        restored = restore(tracks, still=kind is MediaKind.STILL)
+        findings.attacks += restored.results
+        guesses = [restored.portraits.get(id(track)) for track in largest]
+    return tuple(
+        Portrait(track.portrait[0], guess, track.portrait[1])
+        for track, guess in zip(largest, guesses, strict=True)
+        if track.portrait is not None
+    )
+
+
+def _odds(privacy: PrivacySpent, people: int) -> Curve:
+    """Return the most that an attacker can be sure of one of ``people``, over epsilon for a whole region."""
+    prior = 1 / max(people, 2)
+    epsilons = np.linspace(0, max(8.0, min(2 * privacy.epsilon_whole, 200.0)), 100)
+    sure = 1 / (1 + (1 - prior) / prior * np.exp(-epsilons))
+    return Curve(
+        kind=CurveKind.EPSILON,
+        name=f"one of {max(people, 2)} people",
+        x=tuple(epsilons.tolist()),
+        y=tuple(sure.tolist()),
+    )
+
+
+def _warnings(watched: Watched, evidence: Evidence | None) -> Iterator[str]:
+    if evidence is None:
+        yield "There is no evidence of this output: its method is unknown; attackers learn from the output."
+    if watched.blind:
+        yield f"A detector failed at {watched.blind} of {watched.glances} glances at the output."
+    if watched.dropped_tracks:
+        yield "There are more people than an audit follows; the first 300 were attacked."
