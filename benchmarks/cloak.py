@@ -75,8 +75,8 @@ def main() -> None:
         likeness = psnr(target.cloaked, target.clear).mean(), ssim(target.cloaked, target.clear).mean()
         print(
             f"{levels} levels, {options.steps} steps, {len(target.people)} people, "
-            f"{seconds:.1f} CPU s a face; PSNR {likeness[0]:.1f} dB, SSIM {likeness[1]:.3f} to the clear picture; chance "
-            f"{1 / len(target.gallery_people):.3f}",
+            f"{seconds:.1f} CPU s a face; PSNR {likeness[0]:.1f} dB, "
+            f"SSIM {likeness[1]:.3f} to the clear picture; chance {1 / len(target.gallery_people):.3f}",
             flush=True,
         )
         for recogniser in recognisers:
