@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from eyelid.evidence.model import Kept
+from eyelid.evidence.model import Kept, Step
 from eyelid.evidence.scope import with_scope
 from eyelid.evidence.software import software
 from eyelid.evidence.summary import summary
@@ -41,6 +41,14 @@ def test_the_line_of_a_still_has_correct_plurals(output: Path, faces: int, words
     assert line.startswith(f"street.anon.mp4: {words} | dropped: nothing | NOT covered: ")
     assert "frame" not in line.split("NOT covered")[0]
     assert "\n" not in line
+
+
+def test_a_cloaked_face_is_not_called_covered(output: Path) -> None:
+    evidence = still_evidence(output, faces=2)
+    settings = evidence.settings.model_copy(update={"method": Step(name="cloak")})
+    line = summary(evidence.model_copy(update={"settings": settings}), Path("e.json"))
+    assert line.startswith("street.anon.mp4: cloaked 2 faces, STILL VISIBLE to everyone who looks | ")
+    assert "covered" not in line.split("NOT covered")[0]
 
 
 def test_keeping_nobody_is_said(output: Path) -> None:

@@ -47,8 +47,12 @@ def brief(evidence: Evidence) -> str:
 
 
 def _covered(evidence: Evidence) -> str:
-    found = [_count(count) for count in evidence.counts if count.detections]
-    parts = [f"covered {_list(found)}"] if found else []
+    visible = {Target.FACE} if evidence.settings.method.name == "cloak" else set()
+    seen = [count for count in evidence.counts if count.detections]
+    cloaked = [_count(count) for count in seen if count.target in visible]
+    found = [_count(count) for count in seen if count.target not in visible]
+    parts = [f"cloaked {_list(cloaked)}, STILL VISIBLE to everyone who looks"] if cloaked else []
+    parts += [f"covered {_list(found)}"] if found else []
     missing = [count.target for count in evidence.counts if not count.detections]
     if evidence.kept and Target.FACE in missing:
         missing.remove(Target.FACE)
