@@ -216,6 +216,21 @@ def test_other_formats_are_refused_by_name(tmp_path: Path) -> None:
         read_coefficients(tmp_path / "a.png")
 
 
+def test_modules_in_the_working_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of downloads may hold anything."""
+    for name in ("numpy", "jpeglib", "eyelid", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('hijacked')")
+    monkeypatch.chdir(tmp_path)
+    assert decode(jpeg("420", 8, 8), "a.jpg").layout.width == 8
+
+
+def test_a_broken_jpeglib_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "jpeglib.py").write_text("raise ImportError('no such library')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UsageError, match="jpeglib cannot be loaded"):
+        decode(jpeg("420", 8, 8), "a.jpg")
+
+
 def test_without_jpeglib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"pip install 'eyelid\[p3\]'"):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _END = b"\xff\xd9"
+_NOT_INSTALLED = re.compile(rb"ImportError|No module named")
 _STUFFED_END = re.compile(rb"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9\s*")
 """What libjpeg says of cameras that fill up the end of their files with zeros, too."""
 
@@ -93,9 +94,11 @@ def _decode_elsewhere(bare: bytes, layout: Layout, name: str) -> NDArray[np.int1
     if importlib.util.find_spec("jpeglib") is None:
         raise UsageError("P3 needs eyelid[p3]; pip install 'eyelid[p3]'")
     grids = [f"{rows}x{columns}" for rows, columns in layout.grids]
-    command = [sys.executable, "-W", "ignore", "-m", "eyelid.media.jpeg_decoder", *grids]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "eyelid.media.jpeg_decoder", *grids]
     done = subprocess.run(command, input=bare, capture_output=True, check=False)  # noqa: S603  # our own module
     expected = sum(rows * columns for rows, columns in layout.grids) * 128
+    if _NOT_INSTALLED.search(done.stderr):
+        raise UsageError("jpeglib cannot be loaded; pip install --force-reinstall 'eyelid[p3]'")
     if done.returncode or _is_complaint(done.stderr, bare) or len(done.stdout) != expected:
         raise InputError(
             f"{name} is damaged, so its coefficients cannot be read; copy it again from its source"
