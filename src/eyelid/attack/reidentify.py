@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -65,6 +65,9 @@ class Reidentification(BaseModel):
     attackers: tuple[AttackResult, ...]
 
 
+Listener: TypeAlias = "Callable[[int, int], None]"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Material:
     """Features of all pictures: ``clear`` and ``ideal`` (n, d), ``treated`` (n, draws, d)."""
@@ -100,8 +103,8 @@ class _Run:
 class Reidentify(Attack[Faces]):
     """Name the people in pictures after ``treatment``; ``attackers`` are names of :data:`ATTACKERS`.
 
-    Each of ``seeds`` splits sets a fifth of the pictures of every person aside as probes. ``listener`` is
-    told how many of how many trials are done.
+    Each of ``seeds`` splits sets a fifth of the pictures of every person aside as probes. Raises UsageError
+    for an attacker that does not exist, and for no attacker or no split.
     """
 
     name = "re-identification"
@@ -112,7 +115,6 @@ class Reidentify(Attack[Faces]):
         *,
         attackers: Sequence[str] = tuple(ATTACKERS),
         seeds: int = SEEDS,
-        listener: Callable[[int, int], None] = lambda _done, _of: None,
     ) -> None:
         if seeds < 1:
             raise UsageError(f"{seeds} splits measure nothing; give at least one")
@@ -121,7 +123,6 @@ class Reidentify(Attack[Faces]):
         self._treatment = treatment
         self._attackers = [load(name) for name in dict.fromkeys(attackers)]
         self._seeds = seeds
-        self._listener = listener
 
     @property
     def threat(self) -> Threat:
@@ -132,21 +133,25 @@ class Reidentify(Attack[Faces]):
         """Return the rank-1 rate of the strongest attacker of all."""
         return self.measure(target).strongest[-1]
 
-    def measure(self, faces: Faces) -> Reidentification:
-        """Run every attacker at every level on every split."""
+    def measure(self, faces: Faces, listener: Listener = lambda _done, _of: None) -> Reidentification:
+        """Run every attacker at every level on every split; ``listener`` is told how many trials are done."""
         runs: list[_Run] = []
         total = sum(len(a.levels) * self._seeds_of(a) for a in self._attackers)
         done = 0
         treated = self._treatment.treat(faces.pictures, max(a.draws for a in self._attackers))
         ideal = self._treatment.ideal(faces.pictures)
+        prepared: dict[object, _Material] = {}
         for attacker in self._attackers:
-            material = _prepare(attacker, faces.pictures, treated[:, : attacker.draws], ideal)
+            key = (type(attacker).features, attacker.draws)  # several attackers learn from the same features
+            if key not in prepared:
+                prepared[key] = _prepare(attacker, faces.pictures, treated[:, : attacker.draws], ideal)
+            material = prepared[key]
             for level in sorted(attacker.levels, key=LEVELS.index):
                 run = _Run(attacker.name, level, {})
                 for seed in range(self._seeds_of(attacker)):
                     run.trials[seed] = _trial(attacker, material, faces.people, level, seed)
                     done += 1
-                    self._listener(done, total)
+                    listener(done, total)
                 runs.append(run)
         counts = np.bincount(faces.people[split(faces.people, 0).probes])
         chance = float(counts.max() / counts.sum())  # of naming the same person always

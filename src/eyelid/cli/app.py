@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from eyelid import __version__
-from eyelid.cli import anonymize, detect, keygen, models, p3, unlock, verify
+from eyelid.cli import anonymize, attack, detect, keygen, models, p3, unlock, verify
 from eyelid.cli.output import complain
 from eyelid.errors import EyelidError
 
@@ -29,6 +29,7 @@ app.command("unlock")(unlock.unlock)
 app.command("verify")(verify.verify)
 app.command("keygen")(keygen.keygen)
 app.add_typer(p3.app, name="p3")
+app.add_typer(attack.app, name="attack")
 
 
 def _version(wanted: bool) -> None:
