@@ -27,7 +27,7 @@ from eyelid.audit.model import Curve, CurveKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eyelid.attack.attacker import Attacker, Scores
+    from eyelid.attack.attacker import Attacker, Rows, Scores
     from eyelid.attack.dataset import Labels, Pictures
     from eyelid.attack.statistics import Floats
     from eyelid.attack.treatment import Treatment
@@ -102,10 +102,10 @@ def line_up(
 def identify(lineup: Lineup) -> Identified:
     """Attack a line-up at every level of knowledge; who knows more may do what who knows less does."""
     trials = [
-        (level, name, *_attack(load(name), lineup, level))
+        (level, name, *trial)
         for name in ATTACKERS
         for level in Knowledge
-        if level in load(name).levels
+        if level in load(name).levels and (trial := _attack(load(name), lineup, level)) is not None
     ]
     results: list[AttackResult] = []
     curves: tuple[Curve, ...] = ()
@@ -119,30 +119,41 @@ def identify(lineup: Lineup) -> Identified:
     return Identified(tuple(results), curves)
 
 
-def _attack(attacker: Attacker, lineup: Lineup, level: Knowledge) -> tuple[float, Scores]:
-    """Return how well an attacker does on what it knows itself, by which it is chosen, and its scores."""
-    attacker_draws = lineup.treated[:, : max(1, attacker.draws)]
-    n, draws = attacker_draws.shape[:2]
-    rows = attacker.features(attacker_draws.reshape(n * draws, *attacker_draws.shape[2:])).reshape(
-        n, draws, -1
-    )
-    ideal = attacker.features(lineup.ideal)
+def _attack(attacker: Attacker, lineup: Lineup, level: Knowledge) -> tuple[float, Scores] | None:
+    """Return how well an attacker does on what it knows itself, by which it is chosen, and its scores.
+
+    None where it has too few pictures to learn from.
+    """
+    made = lineup.treated[:, : max(1, attacker.draws)]
+    n, draws = made.shape[:2]
+    rows = attacker.features(made.reshape(n * draws, *made.shape[2:])).reshape(n, draws, -1)
     if level is Knowledge.NAIVE:
         clear = attacker.features(lineup.gallery)
         training = Training(lineup.known, clear[:, None], clear)
     else:
-        training = Training(lineup.known, rows, ideal)
-    rehearsal = np.arange(n) % 2 == 1
-    enough = np.isin(lineup.known[rehearsal], lineup.known[~rehearsal])
-    held_back = 0.0
-    if enough.any() and len(set(lineup.known[~rehearsal].tolist())) > 1:
-        known = Training(
-            training.people[~rehearsal], training.features[~rehearsal], training.ideal[~rehearsal]
-        )
-        scores = attacker.scores(known, rows[rehearsal][enough, 0])
-        truth = lineup.known[rehearsal][enough]
-        held_back = float(rank_probabilities(scores, truth, np.unique(known.people))[:, 0].mean())
-    return held_back, attacker.scores(training, attacker.features(lineup.probes))
+        training = Training(lineup.known, rows, attacker.features(lineup.ideal))
+    if not _teaches(attacker, training):
+        return None
+    return _rehearse(attacker, training, rows), attacker.scores(training, attacker.features(lineup.probes))
+
+
+def _teaches(attacker: Attacker, training: Training) -> bool:
+    """Return whether there are two people, and for a classifier more pictures than people."""
+    people = len(np.unique(training.people))
+    pictures = len(training.people) * training.features.shape[1]
+    return people > 1 and (Knowledge.RETRAINED not in attacker.levels or pictures > people)
+
+
+def _rehearse(attacker: Attacker, training: Training, rows: Rows) -> float:
+    """Return the rank-1 rate on every second known picture, from the others; 0 where these are too few."""
+    people = training.people
+    held = np.arange(len(people)) % 2 == 1
+    held[~np.isin(people, people[~held])] = False
+    half = Training(people[~held], training.features[~held], training.ideal[~held])
+    if not held.any() or not _teaches(attacker, half):
+        return 0.0
+    scores = attacker.scores(half, rows[held, 0])
+    return float(rank_probabilities(scores, people[held], np.unique(half.people))[:, 0].mean())
 
 
 def _results(
