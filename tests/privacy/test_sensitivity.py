@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyelid.obfuscate.noisy_cells import CellWindow, cell_sums
+from eyelid.obfuscate.cells import cell_of
+from eyelid.obfuscate.noisy_cells import CellWindow, cell_sums, cells_along
 from eyelid.obfuscate.regions import Region, whole
 from eyelid.privacy.adjacency import DistanceAdjacency, PixelAdjacency
 from eyelid.privacy.sensitivity import picture_l1, sums_l1
@@ -34,7 +35,7 @@ def window_of(frames: list[RawFrame], regions: list[Region], cell: int) -> CellW
     """Return the window of a region through several frames, cut as the obfuscator cuts it."""
     planes = [plane for plane in frames[0].planes if plane.name != "A"]
     patches = [regions[0].patch(plane) for plane in planes]
-    grids = tuple((max(1, p.height // cell), max(1, p.width // cell)) for p in patches)
+    grids = tuple((cells_along(p.height, cell), cells_along(p.width, cell)) for p in patches)
     window = CellWindow(grids, tuple(plane.peak for plane in planes))
     for frame, region in zip(frames, regions, strict=True):
         window.add(frame, region)
@@ -102,13 +103,15 @@ def test_every_sample_lies_in_one_cell(rows: int, columns: int, data: st.DataObj
     assert np.array_equal(sums, slow)
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40))
-def test_no_cell_is_cut_off(rows: int, columns: int, cell: int) -> None:
-    """The noise of a mean is what a full cell would have, or less."""
-    window = CellWindow(((max(1, rows // cell), max(1, columns // cell)),), (255,))
-    frame = make("L8", columns, rows)
-    window.add(frame, whole(columns, rows))
-    assert window.counts[0].min() >= min(cell, rows) * min(cell, columns)
+@given(st.integers(1, 400), st.integers(1, 60))
+def test_no_cell_is_cut_off(side: int, cell: int) -> None:
+    """All cells along a side are alike but for one sample, and about as large as asked."""
+    cells = cells_along(side, cell)
+    sizes = np.bincount(cell_of(side, cells))
+    assert len(sizes) == cells
+    assert sizes.max() - sizes.min() <= 1
+    assert sizes.min() >= min(side, int(0.75 * cell))
+    assert sizes.max() <= 1.5 * cell
 
 
 def test_means_move_as_those_of_full_cells() -> None:

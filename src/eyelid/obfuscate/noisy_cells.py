@@ -1,7 +1,7 @@
 """Cells of a region through one or several frames: what dp-pixelate, dp-blur and metric release.
 
-The grid depends on the size of the box alone. Its cells have ``cell`` samples on each side or a few more, so
-that none is cut off and every mean has at least ``cell`` squared samples; a smaller region is one cell.
+The grid depends on the size of the box alone. As many cells lie along a side as comes nearest to ``cell``
+samples a cell, all of one size but for a sample, so that none is cut off; a smaller region is one cell.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class NoisyCellObfuscator(HeldObfuscator[CellWindow]):
         patches = [region.patch(plane) for plane in colours(frame)]
         self._largest = max(self._largest, (patches[0].width, patches[0].height), key=max)
         cell = self.parameters.cell
-        grids = tuple((max(1, patch.height // cell), max(1, patch.width // cell)) for patch in patches)
+        grids = tuple((cells_along(patch.height, cell), cells_along(patch.width, cell)) for patch in patches)
         window = CellWindow(grids, tuple(plane.peak for plane in colours(frame)))
         window.add(frame, region)
         return window
@@ -122,6 +122,11 @@ def smoothly(picture: Samples, rows: int, columns: int) -> Samples:
     """Return tones enlarged with straight transitions between the middles of the cells."""
     enlarged: Samples = cv2.resize(picture, (columns, rows), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     return enlarged
+
+
+def cells_along(side: int, cell: int) -> int:
+    """Return how many cells of about ``cell`` samples lie along a side, half a cell counting as one."""
+    return max(1, (2 * side + cell) // (2 * cell))
 
 
 def cell_sums(samples: Samples, down: int, across: int) -> Counts:
