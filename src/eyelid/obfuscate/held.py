@@ -164,7 +164,8 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
         release = self._releases.get(account)
         if release is None or (number >= release.first + self._length and self._affords(account)):
             release = _Release(account, number, layout(frame), self._open(frame, region))
-            self._releases[account] = release
+            if account[0] == "track":  # a region by itself never comes again
+                self._releases[account] = release
         elif release.window is not None and layout(frame) == release.layout:
             self._add(release.window, frame, region)
         return release
