@@ -88,6 +88,11 @@ def test_what_stands_behind_a_jpeg(tail: bytes, name: str) -> None:
     assert leftovers(jpeg("progressive", 90, 90) + tail) == (name,)
 
 
+def test_a_big_tiff_is_not_called_clean(tmp_path: Path) -> None:
+    picture(16, 16).save(tmp_path / "a.tiff", big_tiff=True)
+    assert leftovers((tmp_path / "a.tiff").read_bytes()) == ("BigTIFF directories, which were not read",)
+
+
 def test_text_in_a_png_and_comments_in_a_gif(tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("Author", CANARY)

@@ -52,6 +52,14 @@ def test_the_picture_is_what_a_viewer_shows() -> None:
     assert np.abs(seen.astype(int) - shown).mean() < 1
 
 
+def test_hardly_anything_is_lost_through_the_pixels_that_a_viewer_shows() -> None:
+    """Also not where blocks reach over the edge, as with pictures 92 pixels wide."""
+    grey = np.asarray(picture(92, 61, "L"))
+    features = public_luma(grey, 1)
+    assert features.shape == (7, 11, 15)
+    assert (public_luma(public_picture(grey, 1), 100) == features).mean() > 0.99
+
+
 def test_colour_is_taken_as_luma() -> None:
     grey = np.asarray(picture(32, 32, "L"))
     np.testing.assert_array_equal(public_luma(cv2.merge([grey] * 3), 10), public_luma(grey, 10))  # type: ignore[arg-type]

@@ -134,6 +134,8 @@ def _jpeg(data: Data) -> Iterator[str]:
 
 def _tiff(block: bytes) -> list[str]:
     """Name what stands in a TIFF structure: that of EXIF, or that of a whole file."""
+    if block[2:4] in {b"+\0", b"\0+"}:
+        return ["BigTIFF directories, which were not read"]
     order = "<" if block[:2] == b"II" else ">"
     names: list[str] = []
     seen: set[int] = set()

@@ -124,9 +124,11 @@ def public_luma(image: NDArray[np.uint8], threshold: int, quality: int = QUALITY
 
     ``image`` is uint8, (h, w) grey or (h, w, 3) BGR; ``threshold`` is P3's T, ``quality`` the JPEG quality
     1..100 in which the picture was stored. The result is float32 of shape (blocks down, blocks across, 15),
-    in quantisation steps; flatten it for a linear or nearest-neighbour attacker.
+    in quantisation steps; flatten it for a linear or nearest-neighbour attacker. Blocks that the picture
+    fills in part only are left out: cut out of the picture of a public part, they hold what no file held.
     """
-    public = _public(image, threshold, quality)
+    height, width = (side - side % _BLOCK or side for side in image.shape[:2])
+    public = _public(image[:height, :width], threshold, quality)
     return public[..., _ROWS, _COLUMNS].astype(np.float32)
 
 
