@@ -90,7 +90,8 @@ class P3PublicAttack(Attack[Faces]):
     def run(self, target: Faces) -> AttackResult:
         """Measure the rank-1 rate over all splits."""
         require("the attack on P3", "attack", "sklearn")
-        parts = np.stack([public_luma(p, self._threshold, self._quality).ravel() for p in target.pictures])
+        files = [_public(picture, self._threshold, self._quality) for picture in target.pictures]
+        parts = np.stack([_low(public).ravel() for public in files])
         found, people = [], []
         for seed in range(self._seeds):
             parted = divide(target.people, seed)
@@ -128,8 +129,7 @@ def public_luma(image: NDArray[np.uint8], threshold: int, quality: int = QUALITY
     fills in part only are left out: cut out of the picture of a public part, they hold what no file held.
     """
     height, width = (side - side % _BLOCK or side for side in image.shape[:2])
-    public = _public(image[:height, :width], threshold, quality)
-    return public[..., _ROWS, _COLUMNS].astype(np.float32)
+    return _low(_public(image[:height, :width], threshold, quality))
 
 
 def public_picture(image: NDArray[np.uint8], threshold: int, quality: int = QUALITY) -> NDArray[np.uint8]:
@@ -143,6 +143,10 @@ def public_picture(image: NDArray[np.uint8], threshold: int, quality: int = QUAL
     rows, columns = blocks.shape[:2]
     luma = blocks.swapaxes(1, 2).reshape(rows * _BLOCK, columns * _BLOCK)
     return np.clip(np.rint(luma[:height, :width]), 0, 255).astype(np.uint8)
+
+
+def _low(public: NDArray[np.int16]) -> NDArray[np.float32]:
+    return public[..., _ROWS, _COLUMNS].astype(np.float32)
 
 
 def _public(image: NDArray[np.uint8], threshold: int, quality: int) -> NDArray[np.int16]:
