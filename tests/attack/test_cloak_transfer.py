@@ -29,10 +29,11 @@ class Toy:
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-@pytest.fixture
-def cloaked(monkeypatch: pytest.MonkeyPatch) -> Cloaked:
-    monkeypatch.setattr(CloakObfuscator, "_embedders", (Toy(0),))
-    return cloak_probes(FACES, Cloak(levels=32, steps=30), people=5)
+@pytest.fixture(scope="module")
+def cloaked() -> Cloaked:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CloakObfuscator, "_embedders", (Toy(0),))
+        return cloak_probes(FACES, Cloak(levels=32, steps=20), people=5)
 
 
 def test_probes_are_other_pictures_than_the_gallery_and_keep_to_the_bound(cloaked: Cloaked) -> None:

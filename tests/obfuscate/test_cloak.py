@@ -137,7 +137,7 @@ def test_the_recogniser_is_fooled_through_jpeg() -> None:
     found = Detections(box, np.ones(1, np.float32), (Target.FACE,))
     embedder = FaceEmbedder(threads=1)
     own = embedder.embed(raw, box)[0]
-    CloakObfuscator(Cloak(steps=12)).apply(raw, found)
+    CloakObfuscator(Cloak(steps=8)).apply(raw, found)
     cloaked = raw.bgr()
     encoded = cv2.imencode(".jpg", cloaked, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
     uploaded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from eyelid.cli import attack_restore
 from eyelid.cli.options import Json, Quiet, words
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ app = typer.Typer(
     help="Attack a method: how much does it leave? Train on pictures treated alike, and count.",
     no_args_is_help=True,
 )
+app.command("restore")(attack_restore.restore)
+app.command("deblur")(attack_restore.deblur)
+app.command("keyed-blur")(attack_restore.keyed_blur)
 
 Data: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="Pictures of known people: a subfolder for each.")
