@@ -1,6 +1,6 @@
 """What the literature measured on the AT&T faces, beside what the attackers here find. Prints a table.
 
-    python benchmarks/paper_tables.py [--data DATA] [--seeds 10] [--attackers A,B] [--only TEXT] [--json OUT.json]
+    python benchmarks/paper_tables.py [--data DATA] [--seeds 10] [--attackers A,B] [--only TEXT] [--json OUT]
 
 DATA, by default $EYELID_DATA, holds faces_orl (40 people with 10 pictures each). Each row is what the command
 beside it prints: 8/2 split of the pictures of each person, the retrained level, the strongest attacker as

@@ -24,7 +24,10 @@ class EmbeddingAttacker(Attacker):
 
     name = "embedding"
     levels = frozenset({Knowledge.NAIVE, Knowledge.METHOD})
-    draws = 2
+    draws = 1
+
+    def __init__(self) -> None:
+        self._embedded: dict[bytes, Rows] = {}
 
     @cached_property
     def _embedder(self) -> FaceEmbedder:
@@ -33,9 +36,10 @@ class EmbeddingAttacker(Attacker):
     def features(self, pictures: Pictures) -> Rows:
         """Return embeddings (n, 1024); equal pictures are embedded once, so that they tie exactly."""
         keys = [picture.tobytes() for picture in pictures]
-        distinct = dict(zip(keys, pictures, strict=True))
-        embedded = {key: self._embed(picture) for key, picture in distinct.items()}
-        return np.stack([embedded[key] for key in keys])
+        for key, picture in zip(keys, pictures, strict=True):
+            if key not in self._embedded:
+                self._embedded[key] = self._embed(picture)
+        return np.stack([self._embedded[key] for key in keys])
 
     def _embed(self, picture: Picture) -> Rows:
         height, width = picture.shape
