@@ -15,7 +15,6 @@ from eyelid.cli.options import (
     Output,
     QualityOption,
     Quiet,
-    Targets,
     Threads,
     usage_error,
     words,
@@ -28,13 +27,21 @@ def anonymize(
         typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder."),
     ],
     output: Output = None,
-    targets: Targets = "face,plate",
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            "--targets",
+            "-t",
+            help="What to hide, with commas: face, plate, person, text, screen, vehicle. "
+            "By default face,plate; with remove person,vehicle too.",
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
             "--method",
             "-m",
-            help="How to hide: solid, pixelate, blur, lock, dp-pixelate, dp-blur, metric, svd or cloak.",
+            help="Solid, pixelate, blur, lock, dp-pixelate, dp-blur, metric, svd, cloak or remove.",
         ),
     ] = "solid",
     epsilon: Annotated[
@@ -65,6 +72,10 @@ def anonymize(
         typer.Option(metavar="COCO", help="Cover what this file from 'eyelid detect' says; detect nothing."),
     ] = None,
     detector: Detectors = None,
+    views: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of remove: more photos of the place, to fill photos from."),
+    ] = None,
     audio: Annotated[str, typer.Option(help="The sound of a video: keep (voices too!) or drop.")] = "keep",
     crf: Annotated[int | None, typer.Option(help="Quality of the video encoder; lower is better.")] = None,
     preset: Annotated[str | None, typer.Option(help="Speed of the video encoder, e.g. veryfast.")] = None,
@@ -111,19 +122,21 @@ def anonymize(
         raise UsageError(
             "--method lock needs a key; make one with 'eyelid keygen my.key' and give --key my.key"
         )
+    if views is not None and method != "remove":
+        raise UsageError("--views is for --method remove; leave it out, or remove")
+    chosen = parse(f"{method}:key={key}" if key else method, {"epsilon": epsilon, "pixels": pixels})
     try:
         settings = Settings.model_validate(
             {
-                "targets": words(targets),
-                "method": parse(
-                    f"{method}:key={key}" if key else method, {"epsilon": epsilon, "pixels": pixels}
-                ),
+                "targets": chosen.targets if targets is None else words(targets),
+                "method": chosen,
                 "coverage": {"shape": shape, "margin": margin},
                 "quality": quality,
                 "on_lost": on_lost,
                 "keep": keep or [],
                 "detections": detections,
                 "detectors": detector or [],
+                "views": views,
                 "encoding": {"encoder": encoder, "crf": crf, "preset": preset, "audio": audio},
                 "device": device,
                 "threads": threads,

@@ -86,6 +86,7 @@ class Anonymizer:
         with ExitStack() as stack:
             partial = stack.enter_context(atomic_output(task.output, force=task.force))
             obfuscator = self._obfuscator(task, stack)
+            obfuscator.prepare(self._searcher.views(task.source, task.views))
             with search.open_writer(partial) as writer:
                 cover(_counted(search, task.source, listener), obfuscator, keeper, tally, writer.write)
             if isinstance(obfuscator, LockObfuscator):

@@ -41,8 +41,8 @@ def anonymize(
 ) -> FileResult:
     """Anonymise one photo or video and return where its output is and the evidence of it.
 
-    ``targets`` are names of :class:`~eyelid.types.Target`, by default face and plate; ``method`` is a name
-    such as ``"pixelate"``, with parameters as on the command line, or a method object, by default solid.
+    ``targets`` are names of :class:`~eyelid.types.Target`, by default those of the method; ``method`` is a
+    name such as ``"pixelate"``, with parameters as on the command line, or a method object, by default solid.
     ``settings`` gives everything else; what the first two name replaces what it says.
     ``detectors`` are your own, in place of the shipped ones for their targets. Raises
     the exceptions of :mod:`eyelid.errors`; then there is no output.
@@ -119,7 +119,8 @@ def _settings(
     if targets is not None:
         values["targets"] = tuple(targets)
     if method is not None:
-        values["method"] = parse(method) if isinstance(method, str) else method
+        values["method"] = chosen = parse(method) if isinstance(method, str) else method
+        values.setdefault("targets", chosen.targets)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from eyelid.evidence.model import (
 from eyelid.evidence.scope import with_scope
 from eyelid.evidence.software import software
 from eyelid.jobs.scan import stride_for
+from eyelid.jobs.views import photos_in
 from eyelid.media.kinds import MediaKind
 from eyelid.models.cards import card
 from eyelid.models.session import precision_for
@@ -49,7 +51,7 @@ def asked(settings: Asked, targets: tuple[Target, ...], source: Source) -> Setti
     return Settings(
         targets=targets,
         quality=settings.quality,
-        method=_step(settings.method, settings.method.name),
+        method=_method(settings),
         coverage=tuple(
             Coverage(
                 target=target,
@@ -115,6 +117,16 @@ def evidence_of(
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
         warnings=(*source.warnings, *_warnings(finder)),
     )
+
+
+def _method(settings: Asked) -> Step:
+    """Name the method; the photos that a folder lends to it are named by their content, all as one."""
+    step = _step(settings.method, settings.method.name)
+    if settings.views is None:
+        return step
+    lent = "".join(input_file(path).sha256 for path in photos_in(settings.views))
+    digest = hashlib.sha256(lent.encode()).hexdigest()
+    return Step(name=step.name, parameters={**step.parameters, "views": digest})
 
 
 def _own(spec: str) -> str:

@@ -14,10 +14,12 @@ from eyelid.jobs.memory import return_freed_frames
 from eyelid.jobs.prefetch import prefetch
 from eyelid.jobs.scan import Scan, stride_for
 from eyelid.jobs.source import of_still, of_video
+from eyelid.jobs.views import MOST_PHOTOS, is_still, photos_in, views_of
 from eyelid.media.kinds import MediaKind, sniff
 from eyelid.models.session import cores
 from eyelid.obfuscate.lock import Lock
 from eyelid.track.settings import TrackSettings
+from eyelid.types import Quality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from eyelid.jobs.settings import Settings
     from eyelid.jobs.source import Source
     from eyelid.media.writer import Writer
-    from eyelid.types import RawFrame, Target
+    from eyelid.types import Detections, RawFrame, Target
 
 _QUEUE = 2
 """Frames between two stages of the video pipeline."""
@@ -76,6 +78,34 @@ class Searcher:
     def video_finder(self) -> Finder | None:
         """The detectors for video."""
         return self._finder(moving=True)
+
+    @cached_property
+    def view_finder(self) -> Finder | None:
+        """The detectors for pictures that others are filled from: in doubt nothing is taken out of them."""
+        if self._coco is not None:
+            return None
+        settings = self.settings
+        return build_finder(
+            settings.targets,
+            Quality.THOROUGH,
+            own=self._own,
+            device=settings.device,
+            threads=settings.threads,
+            moving=False,
+        )
+
+    def views(self, path: Path, others: Sequence[Path]) -> Iterator[tuple[RawFrame, Detections]]:
+        """Yield other pictures of the place that a file shows, and what is to be hidden in them.
+
+        ``others``: photos of the same command, which count where the settings name no folder. Nothing comes
+        where a file of detections takes the place of the detectors. Raises InputError and UnsupportedError.
+        """
+        finder = self.view_finder
+        if finder is None:
+            return
+        photos = photos_in(self.settings.views) if self.settings.views else others[:MOST_PHOTOS]
+        same = [p for p in photos if p.resolve() != path.resolve() and is_still(p)]
+        yield from views_of(path, same, finder)
 
     def _finder(self, *, moving: bool) -> Finder | None:
         """Build the detectors; in a video they leave half of the cores to decoder and encoder."""

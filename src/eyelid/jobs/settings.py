@@ -22,7 +22,8 @@ class Settings(BaseModel):
     the work spent on detection. ``on_lost`` says what happens where a tracked target is no longer seen.
     ``keep`` are pictures of people whose faces stay visible. ``detections`` is a COCO file that takes the
     place of the detectors. ``detectors`` are detectors of the user's own, as ``model.onnx:target`` or
-    ``package.module:callable:target``. ``threads`` None means one for each core.
+    ``package.module:callable:target``. ``views`` is a folder with more photos of the place of a photo.
+    ``threads`` None means one for each core.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class Settings(BaseModel):
     keep: tuple[Path, ...] = ()
     detections: Path | None = None
     detectors: tuple[str, ...] = ()
+    views: Path | None = None
     encoding: VideoEncoding = VideoEncoding()
     device: Device = Device.CPU
     threads: int | None = Field(default=None, ge=1)

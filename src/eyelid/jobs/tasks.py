@@ -24,7 +24,8 @@ class Task:
 
     ``name`` is how the input is called in COCO files and reports: its path below the folder of the run.
     ``in_folder``: the task is part of a folder; the folders of its output are made, and an output that this
-    very task made before is left as it is.
+    very task made before is left as it is. ``views`` are other photos of the same command, perhaps of the
+    same place.
     """
 
     source: Path
@@ -33,6 +34,7 @@ class Task:
     name: str
     force: bool = False
     in_folder: bool = False
+    views: tuple[Path, ...] = ()
 
     def sidecar(self, suffix: str) -> Path:
         """Return the path of a file that a method writes beside the output."""
@@ -88,7 +90,8 @@ def tasks_for(sources: Sequence[Path], output: Path | None, *, force: bool) -> l
         if count > 1:
             raise UsageError(f"{count} sources would become {name}; give them in turn, each with an --output")
     shared = Counter(task.evidence for task in tasks)
-    return [_with_own_evidence(task, shared=shared[task.evidence] > 1) for task in tasks]
+    tasks = [_with_own_evidence(task, shared=shared[task.evidence] > 1) for task in tasks]
+    return [replace(task, views=tuple(s for s in sources if s != task.source)) for task in tasks]
 
 
 def _beside(source: Path) -> Path:

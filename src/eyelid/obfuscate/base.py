@@ -61,6 +61,13 @@ class Obfuscator(ABC):
         self._cover(frame, regions(detections, self.coverage, frame.width, frame.height))
         return SafeFrame(frame, _SEAL)
 
+    def prepare(self, views: Iterable[tuple[RawFrame, Detections]]) -> None:  # noqa: B027  # most need none
+        """Take other pictures of the same place, with what is detected in each, before a file is begun.
+
+        For a method that fills regions from them; all others leave them unread.
+        """
+        del views
+
     def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
         """Destroy what was detected in every frame of one file; None covers the whole frame.
 

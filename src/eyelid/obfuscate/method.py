@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from eyelid.types import Target
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class Parameters(BaseModel, ABC):
-    """The parameters of a method; ``sidecar`` is the suffix of the file it writes beside the output."""
+    """The parameters of a method; ``sidecar`` is the suffix of the file it writes beside the output.
+
+    ``targets`` is what it hides where nobody says.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sidecar: ClassVar[str | None] = None
+    targets: ClassVar[tuple[Target, ...]] = (Target.FACE, Target.PLATE)
 
     @abstractmethod
     def build(self, coverage: Coverage, sidecar: Path | None, /) -> Obfuscator:

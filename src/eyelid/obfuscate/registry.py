@@ -15,6 +15,7 @@ from eyelid.obfuscate.lock import Lock
 from eyelid.obfuscate.metric import Metric
 from eyelid.obfuscate.pixelate import Pixelate
 from eyelid.obfuscate.regions import Coverage
+from eyelid.obfuscate.remove.parameters import Remove
 from eyelid.obfuscate.solid import Solid
 from eyelid.obfuscate.svd import Svd
 
@@ -28,6 +29,7 @@ __all__ = [
     "Method",
     "Metric",
     "Pixelate",
+    "Remove",
     "Solid",
     "Svd",
     "build",
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
     from eyelid.obfuscate.base import Obfuscator
 
 Method: TypeAlias = Annotated[
-    Solid | Pixelate | Blur | Lock | DpPixelate | DpBlur | Metric | Svd | Cloak, Field(discriminator="name")
+    Solid | Pixelate | Blur | Lock | DpPixelate | DpBlur | Metric | Svd | Cloak | Remove,
+    Field(discriminator="name"),
 ]
 """The parameters of any method."""
 

@@ -1,0 +1,135 @@
+"""Fills the holes of one picture: from the empty place, from other views, and only then by invention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import cv2
+import numpy as np
+
+from eyelid.obfuscate.remove.changes import changed
+from eyelid.obfuscate.remove.invent import invent
+from eyelid.obfuscate.remove.look import Look, blended, look, target_of
+from eyelid.obfuscate.remove.picture import Box, Mask, Picture, Stack, dilate, whole_blocks
+from eyelid.obfuscate.remove.vote import vote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from eyelid.obfuscate.remove.align import Homography
+    from eyelid.obfuscate.remove.background import Background
+    from eyelid.obfuscate.remove.look import Target
+
+_JOIN: Final = 12
+_CONTEXT: Final = 0.5
+"""How much around a hole is looked at, in parts of its longer side."""
+_LEAST_CONTEXT: Final = 24
+_LOOK_SAMPLES: Final = 24_000_000
+"""Samples of all looks at one hole together that are held at once."""
+_ENOUGH: Final = 3
+"""So many looks that see a whole hole decide what is behind it."""
+_EXACT: Final = 0.15
+"""Two looks that fit so well can tell a shadow from a seam."""
+_EDGE: Final = 2
+
+
+class Source(Protocol):
+    """Another picture of the place, and the maps from the target to it, found when they are asked for."""
+
+    @property
+    def picture(self) -> Picture:
+        """The picture."""
+
+    @property
+    def maps(self) -> Sequence[Homography]:
+        """Maps from pixels of the target to pixels of the picture; none where they show nothing in common."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """Pixels of one picture by origin."""
+
+    from_views: int = 0
+    invented: int = 0
+
+
+def fill_from_place(picture: Picture, place: Background) -> Filled:
+    """Fill the holes with what the fixed camera saw there at other times; the edge is lit like the frame."""
+    filled = Filled()
+    for part, box in _parts(picture, _LEAST_CONTEXT, 0.0):
+        target = target_of(picture, box, part)
+        stack = blended(target, place.picture.stack(box), ~place.doubtful[box.slices])
+        picture.write(box, stack, part)
+        invented = int((part & place.doubtful[box.slices]).sum())
+        filled.invented += invented
+        filled.from_views += int(part.sum()) - invented
+    return filled
+
+
+def fill_from_views(picture: Picture, sources: Sequence[Source]) -> Filled:
+    """Fill the holes with what the sources show there by one of their maps, nearest source first."""
+    filled = Filled()
+    for part, box in _parts(picture, _LEAST_CONTEXT, _CONTEXT):
+        target = target_of(picture, box, part)
+        looks = _looks(target, part, sources)
+        stack, known = target.stack.copy(), ~target.hole
+        if looks:
+            part, target, (voted, seen) = _agreed(picture, target, part, looks)
+            seen &= target.hole
+            stack, known = target.stack.copy(), ~target.hole | seen
+            stack[seen] = voted[seen]
+        picture.write(box, invent(stack, ~known), part)
+        invented = int((part & ~known).sum())
+        filled.invented += invented
+        filled.from_views += int(part.sum()) - invented
+    return filled
+
+
+def _looks(target: Target, part: Mask, sources: Sequence[Source]) -> list[Look]:
+    looks: list[Look] = []
+    most = max(1, _LOOK_SAMPLES // target.stack.size)
+    times_seen = np.zeros(part.shape, np.int64)
+    for source in sources:
+        found = look(target, source.picture, source.maps)
+        if found is None or not (found.seen & part).any():
+            continue
+        looks.append(found)
+        times_seen += found.seen
+        if len(looks) >= most or (times_seen[part] >= _ENOUGH).all():
+            break
+    return looks
+
+
+def _agreed(
+    picture: Picture, target: Target, part: Mask, looks: Sequence[Look]
+) -> tuple[Mask, Target, tuple[Stack, Mask]]:
+    """Return what the looks agree on; what touches the hole and disagrees with them becomes hole."""
+    stack, known, sure = vote(_lit(target, looks))
+    sure &= np.sum([found.seen for found in looks if found.error < _EXACT], axis=0) >= 2
+    moved = changed(target.stack, stack, target.hole | ~sure, target.names, moving=True)
+    more = whole_blocks(dilate(moved & ~target.hole, _EDGE), picture.unit) & ~target.hole
+    if more.any():
+        whole = np.zeros_like(picture.hole)
+        whole[target.box.slices] = more
+        picture.blacken(whole)
+        part = part | more
+        target = target_of(picture, target.box, part)
+        stack, known, _ = vote(_lit(target, looks))
+    return part, target, (stack, known)
+
+
+def _lit(target: Target, looks: Sequence[Look]) -> list[Look]:
+    return [Look(blended(target, found.stack, found.seen), found.seen, found.error) for found in looks]
+
+
+def _parts(picture: Picture, least: int, context: float) -> Iterator[tuple[Mask, Box]]:
+    """Yield the parts of the hole that lie apart, each as a mask in the box of it and its surroundings."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(dilate(picture.hole, _JOIN).view(np.uint8))
+    for number in range(1, count):
+        x, y, width, height = (int(value) for value in stats[number, :4])
+        margin = least + round(context * max(width, height))
+        box = picture.box(x - margin, y - margin, x + width + margin, y + height + margin)
+        part = picture.hole[box.slices] & (labels[box.slices] == number)
+        if part.any():
+            yield part, box

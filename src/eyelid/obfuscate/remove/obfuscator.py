@@ -1,0 +1,250 @@
+"""Remove: what is detected and what moves disappears, and the place behind it is filled."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from eyelid.obfuscate.base import Obfuscator
+from eyelid.obfuscate.regions import is_finite, regions
+from eyelid.obfuscate.remove.align import Features, features, homographies, matches
+from eyelid.obfuscate.remove.background import Background, background
+from eyelid.obfuscate.remove.fill import Filled, fill_from_place, fill_from_views
+from eyelid.obfuscate.remove.picture import Picture, dilate, in_layout, opened, whole_blocks
+from eyelid.types import _SEAL, Fill, Guarantee, GuaranteeKind, SafeFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from eyelid.obfuscate.regions import Coverage, Patch
+    from eyelid.obfuscate.remove.align import Homography
+    from eyelid.obfuscate.remove.picture import Mask
+    from eyelid.types import Detections, Plane, RawFrame
+
+HELD_BYTES: Final = 192 * 2**20
+"""Memory for frames that wait, and as much again for frames that were there before."""
+AHEAD_S: Final = 1.5
+"""How far before and after a frame others are asked what lies behind its holes, in seconds."""
+
+PAST_S: Final = 12.0
+"""For how long a few frames are kept after they left, in seconds."""
+
+_GAPS_S: Final = (0.1, 0.3, 0.7, 1.4, 3.0, 6.0, 11.0)
+_PAST_STEP_S: Final = 0.5
+_MOST_VIEWS: Final = 12
+_MOST_PHOTOS: Final = 6
+_MOVING = (800, 1500, 2)  # long side, features and planes: many frames
+_APART = (1600, 8000, 6)  # photos from different places
+_GROWN: Final = 0.01
+"""Parts of the long side of the picture that the outline of a detection grows at least."""
+_THUMBNAIL: Final = 640
+
+
+@dataclass(eq=False)
+class _Shot:
+    """A frame on its way through: everything of it that was detected is destroyed already."""
+
+    frame: RawFrame
+    picture: Picture | None
+    time: float
+    moving: bool
+
+    @cached_property
+    def features(self) -> Features:
+        """The points of it that other pictures can be matched by."""
+        assert self.picture is not None
+        return features(self.picture, *(_MOVING if self.moving else _APART)[:2])
+
+
+@dataclass(eq=False)
+class _Other:
+    """Another picture as a source for the holes of a target."""
+
+    target: _Shot
+    shot: _Shot
+
+    @property
+    def picture(self) -> Picture:
+        """The other picture."""
+        assert self.shot.picture is not None
+        return self.shot.picture
+
+    @cached_property
+    def maps(self) -> list[Homography]:
+        """The maps from the target to it."""
+        most = (_MOVING if self.target.moving else _APART)[2]
+        return homographies(self.target.features, self.shot.features, most)
+
+
+class RemoveObfuscator(Obfuscator):
+    """Takes detections and what moves out of frames, and puts what other frames show there in their place.
+
+    The samples of a detection are destroyed before anything else is done with a frame, so that nothing
+    computed later can depend on them; only pixels outside the holes of a frame ever go into another.
+    """
+
+    def __init__(self, coverage: Coverage | None = None) -> None:
+        super().__init__(coverage)
+        self._views: Iterable[tuple[RawFrame, Detections]] = ()
+        self._sources: list[_Shot] | None = None
+        self._place: Background | None = None
+        self._filled = Filled()
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What a filled region is made of, and what remains to be seen around it."""
+        return Guarantee(
+            kind=GuaranteeKind.EMPIRICAL,
+            statement=(
+                "No sample of a removed region survives: each is replaced by what other frames or photos "
+                "show at that place outside their own removed regions, or is invented from its surroundings."
+            ),
+            assumption=(
+                "The detectors and the search for movement found every target, here and in the frames and "
+                "photos that the filling comes from; their recall is measured, not proven."
+            ),
+            not_covered=(
+                "targets that no detector found and that did not move against the background",
+                "who or what stands at one place in every frame: it is invented over, not known",
+                "shadows, reflections and gait where they do not touch a removed region",
+                "that something was removed, where and when: filled pixels can be told from others",
+                "the surroundings: place, time, belongings left behind",
+            ),
+        )
+
+    @property
+    def fill(self) -> Fill:
+        """How many pixels of removed regions came from other views and times, and how many were invented."""
+        return Fill(pixels_from_views=self._filled.from_views, pixels_invented=self._filled.invented)
+
+    def prepare(self, views: Iterable[tuple[RawFrame, Detections]]) -> None:
+        """Take other pictures of the same place, with what is detected in each; read when a stream begins.
+
+        Samples of the whole video, or other photos. The pictures are painted on.
+        """
+        self._views, self._sources, self._place = views, None, None
+
+    def apply(self, frame: RawFrame, detections: Detections) -> SafeFrame:
+        """Remove what was detected in one frame, with the help of the prepared views alone."""
+        return next(self.stream([(frame, detections)]))
+
+    def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
+        """Remove what was detected in every frame; holds back at most 1.5 s and 192 MiB of them.
+
+        With samples of a fixed camera nothing is held back.
+        """
+        before: deque[_Shot] = deque()
+        waiting: deque[_Shot] = deque()
+        for frame, detections in frames:
+            waiting.append(self._open(frame, detections))
+            while waiting and (self._place is not None or _is_due(waiting)):
+                yield self._close(waiting, before)
+        while waiting:
+            yield self._close(waiting, before)
+
+    def _paint(self, plane: Plane, patches: Sequence[Patch]) -> None:
+        del plane, patches
+        raise AssertionError("regions are filled plane by plane in stream()")
+
+    def _open(self, frame: RawFrame, detections: Detections | None) -> _Shot:
+        """Destroy what was detected; what is left may be looked at."""
+        time = float(frame.time or 0)
+        if detections is None or not is_finite(detections):
+            self.cover_frame(frame)
+            return _Shot(frame, None, time, frame.time is not None)
+        picture = opened(frame, self._core(frame, detections))
+        if self._sources is None:
+            self._sources = self._read_views(_Shot(frame, picture, time, frame.time is not None))
+        return _Shot(frame, picture, time, frame.time is not None)
+
+    def _core(self, frame: RawFrame, detections: Detections) -> Mask:
+        core = np.zeros((frame.height, frame.width), np.bool_)
+        for region in regions(detections, self.coverage, frame.width, frame.height):
+            core[region.y0 : region.y1, region.x0 : region.x1] |= True if region.mask is None else region.mask
+        return (
+            dilate(core, max(2, round(_GROWN / 2 * max(frame.width, frame.height)))) if core.any() else core
+        )
+
+    def _read_views(self, first: _Shot) -> list[_Shot]:
+        """Make a background of the views, or keep them: of photos only those that have most in common."""
+        like, shots = first.picture, list[_Shot]()
+        assert like is not None
+        for frame, detections in self._views:
+            core = self._core(frame, detections)
+            for plane in frame.planes:
+                if plane.name == "A":  # nobody sees the colours there
+                    core |= plane.samples == 0
+            picture = in_layout(opened(frame, core), like, frame)
+            shots.append(_Shot(frame, picture, float(frame.time or 0), frame.time is not None))
+            if not first.moving and len(shots) > _MOST_PHOTOS:
+                shots.sort(key=lambda shot: -len(matches(first.features, shot.features)[0]))
+                shots.pop()
+        self._place = background([shot.picture for shot in shots if shot.picture is not None], _THUMBNAIL)
+        return [] if self._place is not None else shots
+
+    def _close(self, waiting: deque[_Shot], before: deque[_Shot]) -> SafeFrame:
+        """Fill the oldest frame that waits, and let go of it."""
+        shot = waiting.popleft()
+        if shot.picture is not None:
+            filled = self._fill(shot, [*before, *waiting])
+            self._filled.from_views += filled.from_views
+            self._filled.invented += filled.invented
+            for plane in shot.frame.planes:
+                if plane.name == "A":
+                    plane.samples[shot.picture.hole] = plane.black
+            if shot.moving:
+                before.append(shot)
+        _thin(before, shot.time)
+        return SafeFrame(shot.frame, _SEAL)
+
+    def _fill(self, shot: _Shot, others: Sequence[_Shot]) -> Filled:
+        picture = shot.picture
+        assert picture is not None
+        if self._place is not None and self._place.fits(picture):
+            moved = whole_blocks(dilate(self._place.movement(picture), 3), picture.unit)
+            picture.blacken((moved | self._place.standing) & ~picture.hole)
+            return fill_from_place(picture, self._place)
+        if not picture.hole.any():
+            return Filled()
+        views = sorted(self._sources or (), key=lambda view: abs(view.time - shot.time))[:_MOST_VIEWS]
+        near = sorted([*_nearest(shot, others), *views], key=lambda other: abs(other.time - shot.time))
+        return fill_from_views(picture, [_Other(shot, other) for other in near])
+
+
+def _is_due(waiting: deque[_Shot]) -> bool:
+    """Return whether the oldest frame has seen enough of what comes after it."""
+    oldest, newest = waiting[0], waiting[-1]
+    size = sum(shot.picture.nbytes for shot in waiting if shot.picture is not None)
+    return not oldest.moving or newest.time - oldest.time >= AHEAD_S or size > HELD_BYTES
+
+
+def _nearest(shot: _Shot, others: Sequence[_Shot]) -> list[_Shot]:
+    """Return frames at growing distances in time, before and after, nearest first."""
+    chosen: dict[int, _Shot] = {}
+    usable = [other for other in others if other.picture is not None and other.moving]
+    for gap in _GAPS_S:
+        for wanted in (shot.time - gap, shot.time + gap):
+            side = [o for o in usable if (o.time < shot.time) == (wanted < shot.time)]
+            nearest = min(side, key=lambda o: abs(o.time - wanted), default=None)
+            if nearest is not None:
+                chosen.setdefault(id(nearest), nearest)
+    return list(chosen.values())
+
+
+def _thin(before: deque[_Shot], now: float) -> None:
+    """Forget frames that left: near ones are kept all, older ones at a distance, very old ones not at all."""
+    kept: list[_Shot] = []
+    size = 0
+    for shot in reversed(before):
+        assert shot.picture is not None
+        size += shot.picture.nbytes
+        if size > HELD_BYTES or now - shot.time > PAST_S:
+            break
+        if now - shot.time <= AHEAD_S or not kept or kept[-1].time - shot.time >= _PAST_STEP_S:
+            kept.append(shot)
+    before.clear()
+    before.extend(reversed(kept))

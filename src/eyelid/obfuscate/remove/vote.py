@@ -1,0 +1,71 @@
+"""What several looks at one place agree on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from eyelid.obfuscate.remove.look import Look
+    from eyelid.obfuscate.remove.picture import Mask, Stack
+
+_TOLERANCE: Final = np.uint8(18)
+"""Of 255: how far two views of the same thing may differ beyond what a shift by a pixel explains."""
+
+_SEAM: Final = 15
+_AROUND: Final = 7
+_SHARE: Final = 0.7
+"""Two looks agree on a pixel where they agree on most of its surroundings: texture agrees here and there."""
+
+
+def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
+    """Return one stack out of looks in order of trust, where it is known, and where two or more agree on it.
+
+    A pixel comes from the first look that most of the looks which see it agree with; where two looks disagree
+    and no third decides, something moved there: nobody is believed.
+    """
+    known = np.zeros(looks[0].seen.shape, np.bool_)
+    sure = known.copy()
+    count = np.sum([found.seen for found in looks], axis=0)
+    votes = _votes(looks)
+    total = np.zeros(known.shape, np.float32)
+    light = np.zeros_like(looks[0].stack)
+    for found, agreeing in zip(looks, votes, strict=True):
+        believed = found.seen & (2 * agreeing > count)
+        wins = believed & ~known
+        wins = wins if len(looks) == 1 else _solid(wins)
+        known |= wins
+        sure |= wins & (agreeing >= 2)
+        # Looks run into one another over a few pixels, as far as both are believed: no seam shows.
+        weight = cv2.blur(wins.astype(np.float32), (_SEAM, _SEAM)) * believed
+        weight[wins] = np.maximum(weight[wins], 1e-3)
+        total += weight
+        light += found.stack * weight[..., None]
+    return np.asarray(light / np.maximum(total, 1e-6)[..., None], np.float32), known, sure
+
+
+def _votes(looks: Sequence[Look]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+    """Return for each look and pixel how many looks, itself included, show the same there."""
+    kernel = np.ones((3, 3), np.uint8)
+    soft = [cv2.GaussianBlur(np.clip(found.stack, 0, 255).astype(np.uint8), (0, 0), 1.0) for found in looks]
+    low = [np.maximum(cv2.erode(s, kernel), _TOLERANCE) - _TOLERANCE for s in soft]
+    high = [np.minimum(cv2.dilate(s, kernel), 255 - _TOLERANCE) + _TOLERANCE for s in soft]
+    votes = [found.seen.astype(np.int64) for found in looks]
+    for i, a in enumerate(looks):
+        for j in range(i + 1, len(looks)):
+            same = cv2.bitwise_and(
+                cv2.inRange(soft[i], low[j], high[j]), cv2.inRange(soft[j], low[i], high[i])
+            )
+            both = a.seen & looks[j].seen & (cv2.blur(same, (_AROUND, _AROUND)) >= _SHARE * 255)
+            votes[i] += both
+            votes[j] += both
+    return votes
+
+
+def _solid(mask: Mask) -> Mask:
+    """Drop single pixels, which would look like noise."""
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).view(np.bool_)
