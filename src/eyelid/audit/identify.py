@@ -25,7 +25,7 @@ from eyelid.attack.statistics import (
 from eyelid.audit.model import Curve, CurveKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from eyelid.attack.attacker import Attacker, Rows, Scores
     from eyelid.attack.dataset import Labels, Pictures
@@ -101,40 +101,45 @@ def line_up(
 
 def identify(lineup: Lineup) -> Identified:
     """Attack a line-up at every level of knowledge; who knows more may do what who knows less does."""
-    trials = [
-        (level, name, *trial)
-        for name in ATTACKERS
-        for level in Knowledge
-        if level in load(name).levels and (trial := _attack(load(name), lineup, level)) is not None
-    ]
+    trials = [trial for name in ATTACKERS for trial in _trials(name, lineup)]
     results: list[AttackResult] = []
     curves: tuple[Curve, ...] = ()
     for rank, level in enumerate(Knowledge):
-        able = [trial for trial in trials if list(Knowledge).index(trial[0]) <= rank]
-        if not any(trial[0] is level for trial in trials):
+        able = [trial for trial in trials if list(Knowledge).index(trial.level) <= rank]
+        if not any(trial.level is level for trial in trials):
             continue
-        _, name, _, scores = max(able, key=lambda trial: trial[2])
-        found, curves = _results(name, level, scores, lineup)
+        best = max(able, key=lambda trial: trial.rehearsed)
+        found, curves = _results(best.name, level, best.scores, lineup)
         results += found
     return Identified(tuple(results), curves)
 
 
-def _attack(attacker: Attacker, lineup: Lineup, level: Knowledge) -> tuple[float, Scores] | None:
-    """Return how well an attacker does on what it knows itself, by which it is chosen, and its scores.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """One attacker at one level: its ``scores`` of the probes, and its success on what it knows itself."""
 
-    None where it has too few pictures to learn from.
-    """
+    name: str
+    level: Knowledge
+    rehearsed: float
+    scores: Scores
+
+
+def _trials(name: str, lineup: Lineup) -> Iterator[_Trial]:
+    """Yield an attacker's trials at each of its levels, where it has enough pictures to learn from."""
+    attacker = load(name)
     made = lineup.treated[:, : max(1, attacker.draws)]
     n, draws = made.shape[:2]
     rows = attacker.features(made.reshape(n * draws, *made.shape[2:])).reshape(n, draws, -1)
-    if level is Knowledge.NAIVE:
-        clear = attacker.features(lineup.gallery)
-        training = Training(lineup.known, clear[:, None], clear)
-    else:
-        training = Training(lineup.known, rows, attacker.features(lineup.ideal))
-    if not _teaches(attacker, training):
-        return None
-    return _rehearse(attacker, training, rows), attacker.scores(training, attacker.features(lineup.probes))
+    probes = attacker.features(lineup.probes)
+    for level in sorted(attacker.levels, key=list(Knowledge).index):
+        if level is Knowledge.NAIVE:
+            clear = attacker.features(lineup.gallery)
+            training = Training(lineup.known, clear[:, None], clear)
+        else:
+            training = Training(lineup.known, rows, attacker.features(lineup.ideal))
+        if _teaches(attacker, training):
+            rehearsed = _rehearse(attacker, training, rows)
+            yield _Trial(name, level, rehearsed, attacker.scores(training, probes))
 
 
 def _teaches(attacker: Attacker, training: Training) -> bool:

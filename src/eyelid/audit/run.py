@@ -14,22 +14,21 @@ from pydantic import BaseModel, ConfigDict
 
 from eyelid.attack.base import AttackResult, Knowledge, Threat
 from eyelid.attack.context import ContextAttack, Sightings
-from eyelid.attack.dataset import SIZE, read_faces
 from eyelid.attack.metadata import MetadataAttack
 from eyelid.attack.statistics import clopper_pearson
-from eyelid.attack.treatment import parse as parse_treatment
 from eyelid.attack.voice import VoiceAttack
 from eyelid.audit.identify import identify, line_up
-from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility, VisibleSpan
+from eyelid.audit.known import evidence_of, one_of_each, treatment_of
+from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
 from eyelid.audit.restored import restore
+from eyelid.audit.spans import spans
 from eyelid.audit.verdict import REDETECTION, judge
-from eyelid.audit.watch import FOUND, GLANCES_A_SECOND, STILL_THERE, Watched, Watcher
+from eyelid.audit.watch import FOUND, Watched, Watcher
 from eyelid.detect.registry import build_all
-from eyelid.errors import EvidenceError, EyelidError, InputError, UsageError
-from eyelid.evidence.file import evidence_path, input_file, output_file
+from eyelid.errors import EyelidError, InputError, UsageError
+from eyelid.evidence.file import input_file, output_file
 from eyelid.evidence.model import Media, Stage
 from eyelid.evidence.software import software
-from eyelid.evidence.verify import verify
 from eyelid.jobs.finder import Finder
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.search import Searcher
@@ -43,8 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from eyelid.attack.dataset import Pictures
-    from eyelid.attack.treatment import Treatment
-    from eyelid.audit.watch import Sight, Track
+    from eyelid.audit.watch import Track
     from eyelid.evidence.model import Evidence
     from eyelid.jobs.progress import ProgressListener
     from eyelid.privacy.ledger import PrivacySpent
@@ -52,8 +50,6 @@ if TYPE_CHECKING:
 
 PORTRAITS: Final = 12
 """So many people are pictured in a report."""
-_DRAWN_ANEW: Final = frozenset({"remove", "cloak", "lock"})
-"""Methods that no attacker can carry out on single faces; ``lock`` leaves what ``solid`` does."""
 _DEFAULT_TARGETS: Final = (Target.FACE, Target.PLATE)
 
 
@@ -124,9 +120,9 @@ def audit(
     kind = sniff(output)
     if sniff(original) is not kind:
         raise UsageError(f"{original} is no {kind}, as {output} is; name the original that it was made from")
-    evidence, proof = _evidence(output, original, settings.evidence)
+    evidence, proof = evidence_of(output, original, settings.evidence)
     targets = evidence.settings.targets if evidence else _DEFAULT_TARGETS
-    distractors = _distractors(settings.gallery)
+    distractors = one_of_each(settings.gallery)
     findings = _Findings()
     with findings.stage("watching both files"):
         watched, media = _watch(output, original, kind, targets, settings, listener)
@@ -188,71 +184,6 @@ def audit(
         ),
         portraits,
     )
-
-
-def spans(sights: Sequence[Sight]) -> tuple[VisibleSpan, ...]:
-    """Return the stretches in which something is found where the original shows it, worst score first."""
-    joined: list[list[Sight]] = []
-    for sight in sorted(sights, key=lambda s: (s.target, s.index)):
-        if sight.similarity < STILL_THERE:
-            continue
-        last = joined[-1][-1] if joined else None
-        together = (
-            last is not None
-            and last.target is sight.target
-            and (
-                sight.index == last.index
-                or (
-                    sight.time is not None
-                    and last.time is not None
-                    and sight.time - last.time <= 1.5 / GLANCES_A_SECOND
-                )
-            )
-        )
-        if together:
-            joined[-1].append(sight)
-        else:
-            joined.append([sight])
-    found = [
-        VisibleSpan(
-            target=group[0].target,
-            first=group[0].index,
-            last=group[-1].index,
-            start=group[0].time,
-            end=group[-1].time,
-            frames=len({sight.index for sight in group}),
-            score=max(sight.score for sight in group),
-        )
-        for group in joined
-    ]
-    return tuple(sorted(found, key=lambda span: -span.score))
-
-
-def _evidence(output: Path, original: Path, given: Path | None) -> tuple[Evidence | None, str | None]:
-    """Return the evidence of the output and its hash; None where nobody gave any and none lies beside it."""
-    beside = [path for full in (True, False) if (path := evidence_path(output, full_name=full)).is_file()]
-    if given is None and not beside:
-        return None, None
-    checked = verify(given or output, output)
-    if not checked.ok:
-        raise EvidenceError(checked.sentence())
-    evidence = checked.evidence
-    if evidence.input.sha256 != input_file(original).sha256:
-        raise UsageError(
-            f"{original} is not the file that {output} was made from, by its evidence; name that original"
-        )
-    return evidence, input_file(checked.evidence_path).sha256
-
-
-def _distractors(gallery: Path | None) -> Pictures:
-    """Return one clear picture (112, 92) of each person in a folder of other people."""
-    if gallery is None:
-        return np.zeros((0, *SIZE), np.uint8)
-    import cv2
-
-    faces = read_faces(gallery)
-    first = [faces.pictures[int(np.flatnonzero(faces.people == p)[0])] for p in range(len(faces.names))]
-    return np.stack([np.asarray(cv2.resize(p, SIZE[::-1]), np.uint8) for p in first])
 
 
 def _watch(
@@ -347,23 +278,12 @@ def _identify(
             raise UsageError("faces were not to be covered")
         if not tracks:
             raise UsageError("the original shows no face that is large enough")
-        lineup = line_up(tracks, _treatment(evidence), distractors, still=kind is MediaKind.STILL)
+        lineup = line_up(tracks, treatment_of(evidence), distractors, still=kind is MediaKind.STILL)
         if lineup is None:
             raise UsageError("there is nobody to tell apart; give pictures of other people (--gallery)")
         identified = identify(lineup)
         findings.attacks += identified.results
         findings.curves += identified.curves
-
-
-def _treatment(evidence: Evidence | None) -> Treatment | None:
-    """Return what the method of the evidence does to a single face, which an attacker can do as well."""
-    if evidence is None or evidence.settings.method.name in _DRAWN_ANEW - {"lock"}:
-        return None
-    method = evidence.settings.method
-    if method.name == "lock":
-        return parse_treatment("eyelid:solid")
-    values = ",".join(f"{key}={value}" for key, value in method.parameters.items() if value is not None)
-    return parse_treatment(f"eyelid:{method.name}" + (f":{values}" if values else ""))
 
 
 def _context(findings: _Findings, tracks: Sequence[Track]) -> None:

@@ -159,7 +159,8 @@ class Watcher:
         """Search the output, measure what lies outside of the covered regions, and picture the people."""
         seen.glances += 1
         frame = item.frame
-        before, after = _luma(frame), _luma(shown)
+        pictures = frame.bgr(), shown.bgr()
+        before, after = (_grey(picture) for picture in pictures)
         outside = np.ones(before.shape, np.bool_)
         for region in regions(item.found, self._coverage, frame.width, frame.height):
             part = outside[region.y0 : region.y1, region.x0 : region.x1]
@@ -189,7 +190,7 @@ class Watcher:
                 for target, score in zip(bodies.targets, bodies.scores.tolist(), strict=True):
                     counts[target] = counts.get(target, 0) + (score >= FOUND)
         seen.blind += found is LOST
-        _follow(seen, item, shown, time)
+        _follow(seen, item, pictures, time)
 
 
 def similarity(before: NDArray[np.float32], after: NDArray[np.float32], box: NDArray[np.float32]) -> float:
@@ -209,9 +210,8 @@ def similarity(before: NDArray[np.float32], after: NDArray[np.float32], box: NDA
     return float(a @ b / norm) if norm > 1e-3 * a.size / 255 else 0.0
 
 
-def _follow(seen: Watched, item: PlannedFrame, shown: RawFrame, time: float) -> None:
+def _follow(seen: Watched, item: PlannedFrame, pictures: tuple[Bgr, Bgr], time: float) -> None:
     """Take a picture of each person for whom it is time; on pages, each face is another person."""
-    before, after = item.frame.bgr(), shown.bgr()
     found = item.found
     numbers = (
         found.tracks.tolist() if item.tracked else (np.arange(len(found)) + (seen.frames << 16)).tolist()
@@ -225,7 +225,7 @@ def _follow(seen: Watched, item: PlannedFrame, shown: RawFrame, time: float) -> 
         track = seen.tracks.setdefault(number, Track())
         if time < track.last + track.gap - 1e-9:
             continue
-        track.add(before, after, box, number, time)
+        track.add(*pictures, box, number, time)
 
 
 def _crop(picture: Bgr, box: NDArray[np.float32]) -> Bgr:
@@ -253,9 +253,6 @@ def _sighting(before: Bgr, after: Bgr, box: NDArray[np.float32], person: int, ti
     return Sighting(person, body, hidden, place, float(face[1]) / height, time)
 
 
-def _luma(frame: RawFrame) -> NDArray[np.float32]:
-    """Return the brightness of a frame at its own size, float32 in 0..1."""
-    plane = frame.planes[0]
-    if plane.name == "L" and plane.samples.shape == (frame.height, frame.width):
-        return np.asarray(plane.samples, np.float32) / np.float32(plane.peak)
-    return np.asarray(cv2.cvtColor(frame.bgr(), cv2.COLOR_BGR2GRAY), np.float32) / np.float32(255)
+def _grey(picture: Bgr) -> NDArray[np.float32]:
+    """Return the brightness of a picture, float32 (height, width) in 0..1."""
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.float32) / np.float32(255)

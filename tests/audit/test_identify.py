@@ -1,0 +1,99 @@
+"""Line-ups of people who do not exist: who is covered weakly is named, who is black or held noise is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from eyelid.attack.base import AttackResult, Knowledge
+from eyelid.attack.treatment import parse
+from eyelid.audit import restored
+from eyelid.audit.identify import Identified, identify, line_up
+from eyelid.audit.model import CurveKind
+from eyelid.audit.restored import restore
+from eyelid.errors import UsageError
+from tests.audit.people import black, tracks_of, weak_blur
+
+if TYPE_CHECKING:
+    from eyelid.audit.watch import Track
+
+NOBODY = np.zeros((0, 112, 92), np.uint8)
+
+
+def identified(tracks: list[Track], method: str | None, *, still: bool = False) -> Identified:
+    lineup = line_up(tracks, parse(method) if method else None, NOBODY, still=still)
+    assert lineup is not None
+    return identify(lineup)
+
+
+def best(found: Identified, measure: str) -> AttackResult:
+    return max((r for r in found.results if r.measure == measure), key=lambda result: result.success)
+
+
+@pytest.mark.parametrize("method", [None, "blur:15"])
+def test_a_weak_blur_is_reported_as_re_identifiable(method: str | None) -> None:
+    found = identified(tracks_of(weak_blur, each=4), method)
+    for measure in ("rank-1", "AUC"):
+        assert best(found, measure).success > 0.9
+        assert best(found, measure).beats_chance
+
+
+@pytest.mark.parametrize("still", [False, True])
+def test_black_names_nobody(still: bool) -> None:
+    found = identified(tracks_of(black, each=4), "eyelid:solid", still=still)
+    assert {result.threat.knowledge for result in found.results} == set(Knowledge)
+    assert not any(result.beats_chance for result in found.results)
+    assert {curve.kind for curve in found.curves} == {CurveKind.RANK, CurveKind.ROC}
+
+
+def test_noise_that_is_held_through_a_track_names_nobody() -> None:
+    rng = np.random.default_rng(5)
+    tracks = tracks_of(black, each=4)
+    for track in tracks:
+        mask = rng.integers(0, 256, (112, 92), dtype=np.uint8)
+        track.shown = [mask] * len(track.shown)
+    found = identified(tracks, "dp-pixelate:eps=.01")
+    assert not any(result.beats_chance for result in found.results)
+
+
+def test_distractors_are_known_and_never_probed() -> None:
+    tracks = tracks_of(weak_blur, people=3, each=4)
+    others = np.stack([track.clear[0] for track in tracks_of(black, people=20)])
+    lineup = line_up(tracks, parse("blur:15"), others, still=False)
+    assert lineup is not None
+    assert len(np.unique(lineup.known)) == 23
+    assert set(lineup.people.tolist()) == {0, 1, 2}
+    assert best(identify(lineup), "rank-1").chance == pytest.approx(1 / 3)
+
+
+def test_probes_and_gallery_are_other_moments() -> None:
+    tracks = tracks_of(weak_blur)
+    lineup = line_up(tracks, None, NOBODY, still=False)
+    assert lineup is not None
+    shown = {picture.tobytes() for picture in lineup.probes}
+    assert not shown & {picture.tobytes() for picture in lineup.treated[:, 0]}
+
+
+@pytest.mark.parametrize("people", [0, 1])
+def test_nobody_to_tell_apart_is_no_line_up(people: int) -> None:
+    assert line_up(tracks_of(black)[:people], None, NOBODY, still=False) is None
+
+
+def test_few_pictures_are_attacked_by_who_needs_no_more() -> None:
+    tracks = tracks_of(weak_blur, people=3, each=3)
+    for track in tracks:
+        del track.clear[2:], track.shown[2:]
+    assert identified(tracks, None).results
+
+
+def test_restoring_a_weak_blur_names_people_and_black_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restored, "EPOCHS", 1)
+    weak, none = tracks_of(weak_blur, people=6, each=4), tracks_of(black, people=4, each=4)
+    assert restore(weak, still=False).results[0].beats_chance
+    made = restore(none, still=False)
+    assert not made.results[0].beats_chance
+    assert set(made.portraits) == {id(track) for track in none}
+    with pytest.raises(UsageError, match="other people"):
+        restore(none[:1], still=False)

@@ -1,0 +1,93 @@
+"""Whole audits of a real portrait: covered, not covered, and files that do not belong together."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+
+import eyelid
+from eyelid.audit.file import read, report_paths, write
+from eyelid.audit.model import Standing
+from eyelid.audit.run import AuditSettings, audit
+from eyelid.errors import EvidenceError, InputError, UsageError
+from eyelid.evidence.signing import generate_signing_key, load_signing_key
+from tests.attack.faces import invented
+
+PORTRAIT = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("audit")
+    shutil.copy(PORTRAIT, folder / "a.jpg")
+    eyelid.anonymize(folder / "a.jpg", targets=["face"])
+    faces = invented(people=12, each=3)
+    for number, (picture, person) in enumerate(zip(faces.pictures, faces.people.tolist(), strict=True)):
+        (folder / "others" / str(person)).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / "others" / str(person) / f"{number}.png"), picture)
+    return folder
+
+
+def test_a_covered_portrait_among_others_is_nobody(folder: Path) -> None:
+    settings = AuditSettings(gallery=folder / "others", threads=1)
+    audited = audit(folder / "a.anon.jpg", folder / "a.jpg", settings)
+    record = audited.audit
+    assert record.tracks == 1
+    assert record.distractors == 12
+    assert record.visible == ()
+    assert record.method is not None
+    assert record.method.name == "solid"
+    assert record.verdict.standing in {Standing.AT_CHANCE, Standing.IN_DOUBT}
+    assert {skipped.attack for skipped in record.skipped} >= {"voice", "restoration"}
+    assert record.utility.fidelity > 35
+    (portrait,) = audited.portraits
+    assert portrait.anonymised.max() < 40
+    assert portrait.original.max() > 200
+
+
+def test_an_uncovered_portrait_is_exposed(folder: Path) -> None:
+    shutil.copy(folder / "a.jpg", folder / "b.jpg")
+    record = audit(folder / "b.jpg", folder / "a.jpg").audit
+    assert record.verdict.standing is Standing.EXPOSED
+    assert record.visible
+    assert record.evidence is None
+    assert any("no evidence" in warning for warning in record.warnings)
+
+
+def test_an_audit_comes_back_from_its_file_and_not_from_an_edited_one(folder: Path) -> None:
+    record = audit(folder / "a.anon.jpg", folder / "a.jpg").audit
+    path, page = report_paths(folder / "a.anon.jpg")
+    assert (path.name, page.name) == ("a.audit.json", "a.audit.html")
+    key = generate_signing_key(folder / "sign.pem")
+    write(record, path, key=load_signing_key(key.private))
+    assert read(path).verdict == record.verdict
+    assert read(path).signature is not None
+    for name in (str(folder), "astronaut"):
+        assert name not in path.read_text()
+    path.write_text(path.read_text().replace("in doubt", "at chance"))
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(EvidenceError, match="edited"):
+        read(path)
+
+
+def test_files_that_do_not_belong_together_are_refused(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jpg"
+    picture = cv2.imread(str(PORTRAIT))
+    assert picture is not None
+    cv2.imwrite(str(other), picture[:200])
+    with pytest.raises(UsageError, match="is not the file"):
+        audit(folder / "a.anon.jpg", other)
+    lonely = tmp_path / "lonely.jpg"
+    shutil.copy(folder / "a.anon.jpg", lonely)
+    with pytest.raises(UsageError, match="size"):
+        audit(lonely, other)
+    with pytest.raises(InputError, match="does not exist"):
+        audit(folder / "a.anon.jpg", tmp_path / "missing.jpg")
+    changed = tmp_path / "a.anon.jpg"
+    changed.write_bytes((folder / "a.anon.jpg").read_bytes() + b" ")
+    shutil.copy(folder / "a.anon.evidence.json", tmp_path)
+    with pytest.raises(EvidenceError, match="NOT the file"):
+        audit(changed, folder / "a.jpg")

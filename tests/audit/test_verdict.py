@@ -1,0 +1,74 @@
+"""The verdict: the worst finding decides, and nothing is called more than what was shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from eyelid.attack.base import AttackResult, Knowledge, Threat
+from eyelid.audit.model import Standing, VisibleSpan
+from eyelid.audit.verdict import judge
+from eyelid.privacy.ledger import PrivacySpent
+from eyelid.types import Guarantee, GuaranteeKind, Target
+
+
+def result(
+    attack: str, success: float, interval: tuple[float, float], chance: float = 0.1, measure: str = "rank-1"
+) -> AttackResult:
+    threat = Threat(goal="g", knowledge=Knowledge.RETRAINED, capability="c")
+    return AttackResult(
+        attack=attack, threat=threat, measure=measure, success=success, chance=chance, interval=interval, n=50
+    )
+
+
+NAMED = result("re-identification by x", 0.8, (0.7, 0.9))
+AT_CHANCE = result("re-identification by x", 0.1, (0.05, 0.2))
+WIDE = result("re-identification by x", 0.3, (0.0, 0.6))
+CONTEXT = result("context, clothes alone", 0.9, (0.8, 1.0))
+MARKED = result("re-detection", 0.5, (0.4, 0.6), chance=0.0, measure="share of frames marked")
+LEFT = result("metadata", 2, (2, 2), chance=0.0, measure="kinds of metadata")
+SPAN = VisibleSpan(target=Target.FACE, first=3, last=9, start=0.1, end=0.4, frames=3, score=0.8)
+NOISE = Guarantee(kind=GuaranteeKind.DP, statement="s", assumption="a", not_covered=())
+SPENT = PrivacySpent(
+    mechanism="m",
+    adjacency="a",
+    pixels=16,
+    epsilon=0.1,
+    epsilon_whole=64.4,
+    epsilon_file=0.2,
+    releases=2,
+    accounts=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("attacks", "visible", "standing"),
+    [
+        ([AT_CHANCE], [SPAN], Standing.EXPOSED),
+        ([AT_CHANCE, NAMED, CONTEXT], [], Standing.EXPOSED),
+        ([AT_CHANCE, LEFT], [], Standing.EXPOSED),
+        ([AT_CHANCE, CONTEXT], [], Standing.BY_CONTEXT),
+        ([AT_CHANCE, WIDE], [], Standing.IN_DOUBT),
+        ([MARKED], [], Standing.IN_DOUBT),
+        ([], [], Standing.IN_DOUBT),
+        ([AT_CHANCE, MARKED], [], Standing.AT_CHANCE),
+    ],
+)
+def test_the_worst_finding_decides(
+    attacks: list[AttackResult], visible: list[VisibleSpan], standing: Standing
+) -> None:
+    verdict = judge(attacks, visible, None, None)
+    assert verdict.standing is standing
+    assert "safe" not in verdict.sentence + verdict.reason
+
+
+def test_only_a_theorem_that_the_attacks_agree_with_is_a_bound() -> None:
+    bounded = judge([AT_CHANCE], [], NOISE, SPENT)
+    assert bounded.standing is Standing.BOUNDED
+    assert "64.4" in bounded.sentence
+    assert judge([NAMED], [], NOISE, SPENT).standing is Standing.EXPOSED
+    assert judge([AT_CHANCE], [], NOISE, None).standing is Standing.AT_CHANCE
+
+
+def test_the_reason_names_the_figures() -> None:
+    assert "0.8 [0.7, 0.9], chance 0.1" in judge([NAMED], [], None, None).reason
+    assert "from 0.1 s to 0.4 s" in judge([], [SPAN], None, None).reason
