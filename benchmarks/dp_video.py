@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--frames", type=int, default=96)
     parser.add_argument("--pixels", type=int, default=16)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=12)
     parser.add_argument("--plot", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
