@@ -61,7 +61,7 @@ class Obfuscator(ABC):
         self._cover(frame, regions(detections, self.coverage, frame.width, frame.height))
         return SafeFrame(frame, _SEAL)
 
-    def prepare(self, views: Iterable[tuple[RawFrame, Detections]]) -> None:  # noqa: B027  # most need none
+    def prepare(self, views: Iterable[tuple[RawFrame, Detections]]) -> None:
         """Take other pictures of the same place, with what is detected in each, before a file is begun.
 
         For a method that fills regions from them; all others leave them unread.
