@@ -1,0 +1,111 @@
+"""Remove through the whole job: nothing detected comes out, and the evidence counts what was filled how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import eyelid
+from eyelid.errors import InputError
+from eyelid.jobs.settings import Settings
+from eyelid.jobs.views import photos_in, views_of
+from eyelid.obfuscate.remove.parameters import Remove
+from eyelid.track.tracker import LOST
+from eyelid.types import Detections, Target
+from tests.canary import HIDDEN, LOSSLESS, Scene, correlation, pictures, save_scene, save_still
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eyelid.jobs.finder import Finder
+    from eyelid.jobs.tasks import FileResult
+
+SCENE = Scene(hidden=(1,), open=None)
+SPOTTED = Settings(method=Remove(), targets=(Target.FACE,), detectors=("tests.canary:spot:face",), threads=1)
+
+
+class _Says:
+    """Answers every look alike."""
+
+    def __init__(self, answer: object) -> None:
+        self._answer = answer
+
+    def find(self, frame: object) -> object:
+        return self._answer
+
+
+def says(answer: object) -> Finder:
+    return _Says(answer)  # type: ignore[return-value]  # views ask for nothing but find()
+
+
+def check(result: FileResult) -> None:
+    """Check that no canary is left and that the fill is counted."""
+    for picture in pictures(result.output):
+        assert correlation(picture, 1) < HIDDEN
+    assert result.evidence is not None
+    assert result.evidence.fill is not None
+    assert result.evidence.settings.method.name == "remove"
+
+
+@pytest.mark.parametrize("file", ["a.mp4", "a.gif", "a.jpg", "a.png", "a.tiff"])
+def test_a_canary_is_removed(file: str, tmp_path: Path) -> None:
+    source = tmp_path / file
+    if source.suffix == ".mp4":
+        save_scene(source, SCENE, 30, options=LOSSLESS)
+    else:
+        save_still(source, SCENE, 8 if source.suffix == ".gif" else 1)
+    result = eyelid.anonymize(source, settings=SPOTTED)
+    check(result)
+    assert result.evidence is not None
+    fill = result.evidence.fill
+    assert fill is not None
+    assert fill.pixels_from_views + fill.pixels_invented > 0
+    if source.suffix in {".jpg", ".png", ".tiff"}:
+        assert fill.pixels_from_views == 0
+
+
+def test_the_photos_of_a_folder_are_named_in_the_evidence_and_never_pasted(tmp_path: Path) -> None:
+    views = tmp_path / "views"
+    views.mkdir()
+    source = save_still(tmp_path / "a.jpg", SCENE)
+    without = eyelid.anonymize(source, tmp_path / "b.jpg", settings=SPOTTED)
+    save_still(views / "other.png", Scene(hidden=(4,), open=None))
+    (views / "notes.txt").write_text("no photo")
+    asked = SPOTTED.model_copy(update={"views": views})
+    result = eyelid.anonymize(source, tmp_path / "c.jpg", settings=asked)
+    check(result)
+    assert correlation(pictures(result.output)[0], 4) < HIDDEN
+    assert result.evidence is not None
+    assert without.evidence is not None
+    assert "views" in result.evidence.settings.method.parameters
+    assert "views" not in without.evidence.settings.method.parameters
+
+
+def test_a_view_whose_detector_fails_is_left_out(tmp_path: Path) -> None:
+    source, other = (save_still(tmp_path / name, SCENE) for name in ("a.jpg", "b.jpg"))
+    assert list(views_of(source, [other], says(LOST))) == []
+    assert len(list(views_of(source, [other], says(Detections.none())))) == 1
+
+
+def test_moments_of_a_film_are_spread_over_it(tmp_path: Path) -> None:
+    clip = save_scene(tmp_path / "a.mp4", SCENE, 60)
+    times = [float(frame.time or 0) for frame, _ in views_of(clip, (), says(Detections.none()))]
+    assert len(times) >= 5
+    assert times == sorted(times)
+    assert times[-1] > 1.5
+
+
+def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no photo"):
+        photos_in(tmp_path)
+    with pytest.raises(InputError, match="no folder"):
+        photos_in(tmp_path / "missing")
+
+
+def test_without_targets_a_method_hides_its_own() -> None:
+    from eyelid.jobs.api import _settings
+
+    assert _settings(None, None, "remove").targets == Remove().targets
+    assert _settings(None, None, None).targets == (Target.FACE, Target.PLATE)
+    assert _settings(None, ["person"], "remove").targets == (Target.PERSON,)
