@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from eyelid.audit.api import audit
     from eyelid.jobs.api import anonymize, anonymize_folder, unlock, verify
     from eyelid.jobs.settings import Settings
     from eyelid.types import Quality, Shape, Target
@@ -19,6 +20,7 @@ __all__ = [
     "Target",
     "anonymize",
     "anonymize_folder",
+    "audit",
     "unlock",
     "verify",
 ]
@@ -30,6 +32,7 @@ _HOMES = {
     "Target": "eyelid.types",
     "anonymize": "eyelid.jobs.api",
     "anonymize_folder": "eyelid.jobs.api",
+    "audit": "eyelid.audit.api",
     "unlock": "eyelid.jobs.api",
     "verify": "eyelid.jobs.api",
 }

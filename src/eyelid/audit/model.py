@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Final, Literal, Self
 
@@ -162,3 +163,19 @@ class SignedAudit(Audit):
     """An audit as it stands in a file: with its signature, or with ``null`` where it is not signed."""
 
     signature: Signature | None = None
+
+
+def json_schema() -> str:
+    """Return the JSON Schema (draft 2020-12) of a file of an audit, as published in ``docs/schema``."""
+    schema = SignedAudit.model_json_schema(by_alias=True, mode="serialization")
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:eyelid:{SCHEMA}",
+    } | schema
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(json_schema())

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from eyelid import __version__
-from eyelid.cli import anonymize, attack, detect, keygen, models, p3, unlock, verify
+from eyelid.cli import anonymize, attack, audit, detect, keygen, models, p3, unlock, verify
 from eyelid.cli.output import complain
 from eyelid.errors import EyelidError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("anonymize")(anonymize.anonymize)
+app.command("audit")(audit.audit)
 app.command("detect")(detect.detect)
 app.command("models")(models.models)
 app.command("unlock")(unlock.unlock)

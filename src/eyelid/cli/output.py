@@ -71,7 +71,7 @@ class Display:
             transient=True,
             disable=as_json or quiet or not console.is_terminal,
         )
-        self._tasks: dict[str, TaskID] = {}
+        self._tasks: dict[tuple[str, str], TaskID] = {}
         self._next = 0.0
 
     def __call__(self, progress: Progress) -> None:
@@ -97,11 +97,12 @@ class Display:
 
     def _draw(self, progress: Progress) -> None:
         name = progress.path.name
-        if name not in self._tasks:
+        stage = name, progress.unit
+        if stage not in self._tasks:
             for finished in self._tasks.values():
                 self._bars.remove_task(finished)
-            self._tasks = {name: self._bars.add_task(name, total=progress.total, unit=progress.unit)}
-        self._bars.update(self._tasks[name], completed=progress.done, total=progress.total)
+            self._tasks = {stage: self._bars.add_task(name, total=progress.total, unit=progress.unit)}
+        self._bars.update(self._tasks[stage], completed=progress.done, total=progress.total)
 
     def __enter__(self) -> Self:
         self._bars.start()
