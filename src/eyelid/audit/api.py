@@ -28,6 +28,7 @@ def audit(
     *,
     gallery: AnyPath | None = None,
     evidence: AnyPath | None = None,
+    labels: AnyPath | None = None,
     show_original: bool = False,
     sign: AnyPath | None = None,
     device: str = "cpu",
@@ -39,8 +40,9 @@ def audit(
 
     They are ``prefix`` with ``.audit.json`` and ``.audit.html``, by default beside the output. ``gallery`` is
     a folder with a subfolder of pictures for each of other people, ``evidence`` that of the output where it
-    does not lie beside it, ``sign`` the private key that signs the JSON. With ``show_original`` the report
-    holds faces of the original. Raises the exceptions of :mod:`eyelid.errors`; then there is neither file.
+    does not lie beside it, ``labels`` a CSV file of what happens when, ``sign`` the private key that signs
+    the JSON. With ``show_original`` the report holds faces of the original.
+    Raises the exceptions of :mod:`eyelid.errors`; then there is neither file.
 
     >>> result = eyelid.audit("street.anon.mp4", "street.mp4")
     >>> result.audit.verdict.sentence
@@ -63,6 +65,7 @@ def audit(
             {
                 "gallery": _path(gallery),
                 "evidence": _path(evidence),
+                "labels": _path(labels),
                 "device": device,
                 "threads": threads,
             }

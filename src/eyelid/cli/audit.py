@@ -34,6 +34,12 @@ def audit(
     evidence: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The evidence, where it does not lie beside OUTPUT.")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV", help="What happens when: how well a network still learns it is measured."
+        ),
+    ] = None,
     show_original: Annotated[
         bool, typer.Option("--show-original", help="Put faces of the original into the report, too.")
     ] = False,
@@ -66,6 +72,7 @@ def audit(
             prefix,
             gallery=gallery,
             evidence=evidence,
+            labels=labels,
             show_original=show_original,
             sign=sign,
             device=device,
