@@ -20,6 +20,7 @@ from eyelid.attack.voice import VoiceAttack
 from eyelid.audit.identify import identify, line_up
 from eyelid.audit.known import evidence_of, one_of_each, treatment_of
 from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
+from eyelid.audit.probe import Labels, accuracy
 from eyelid.audit.restored import restore
 from eyelid.audit.spans import spans
 from eyelid.audit.verdict import REDETECTION, judge
@@ -57,13 +58,15 @@ class AuditSettings(BaseModel):
     """How to audit: where else to look for people, and on what to compute.
 
     ``gallery`` is a folder with a subfolder of pictures for each of other people, who make the line-up
-    longer. ``evidence`` is the evidence of the output, by default what lies beside it.
+    longer. ``evidence`` is the evidence of the output, by default what lies beside it. ``labels`` is a CSV
+    file of what happens when (:class:`~eyelid.audit.probe.Labels`), for the probe of what is left to use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gallery: Path | None = None
     evidence: Path | None = None
+    labels: Path | None = None
     device: Device = Device.CPU
     threads: int | None = None
 
@@ -123,6 +126,7 @@ def audit(
     evidence, proof = evidence_of(output, original, settings.evidence)
     targets = evidence.settings.targets if evidence else _DEFAULT_TARGETS
     distractors = one_of_each(settings.gallery)
+    labels = Labels(settings.labels) if settings.labels else None
     findings = _Findings()
     with findings.stage("watching both files"):
         watched, media = _watch(output, original, kind, targets, settings, listener)
@@ -142,6 +146,7 @@ def audit(
     listener(Progress(output, 5, steps, "attacks"))
     portraits = _restore(findings, tracks, kind)
     listener(Progress(output, steps, steps, "attacks"))
+    utility = _utility(findings, watched, labels)
     visible = spans(watched.sights)
     privacy = evidence.privacy if evidence else None
     if privacy:
@@ -166,18 +171,7 @@ def audit(
             skipped=tuple(findings.skipped),
             visible=visible,
             curves=tuple(findings.curves),
-            utility=Utility(
-                untouched=watched.untouched,
-                fidelity=watched.fidelity,
-                kept=tuple(
-                    Kept(
-                        target=target,
-                        before=watched.before.get(target, 0),
-                        after=watched.after.get(target, 0),
-                    )
-                    for target in (Target.PERSON, Target.VEHICLE)
-                ),
-            ),
+            utility=utility,
             verdict=judge(findings.attacks, visible, guarantee, privacy),
             timings=tuple(findings.timings),
             warnings=tuple(_warnings(watched, evidence)),
@@ -323,6 +317,33 @@ def _restore(findings: _Findings, tracks: Sequence[Track], kind: MediaKind) -> t
         Portrait(track.portrait[0], guess, track.portrait[1])
         for track, guess in zip(largest, guesses, strict=True)
         if track.portrait is not None
+    )
+
+
+def _utility(findings: _Findings, watched: Watched, labels: Labels | None) -> Utility:
+    """Say what is left to work with, by a linear probe too where there are labels."""
+    probes: tuple[float | None, float | None] = (None, None)
+    with findings.stage("utility"):
+        if labels:
+            named = [
+                (label, pair)
+                for time, pair in zip(watched.times, watched.scenes, strict=True)
+                if (label := labels.at(time))
+            ]
+            names = [label for label, _ in named]
+            probes = (
+                accuracy([pair[0] for _, pair in named], names),
+                accuracy([pair[1] for _, pair in named], names),
+            )
+    return Utility(
+        untouched=watched.untouched,
+        fidelity=watched.fidelity,
+        kept=tuple(
+            Kept(target=target, before=watched.before.get(target, 0), after=watched.after.get(target, 0))
+            for target in (Target.PERSON, Target.VEHICLE)
+        ),
+        probe_clear=probes[0],
+        probe=probes[1],
     )
 
 

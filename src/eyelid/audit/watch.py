@@ -39,6 +39,7 @@ FOUND: Final = 0.3
 _MIDDLE = 0.6
 _THUMB = 32
 _BODY = 96
+_SCENE = (12, 9)
 
 
 @dataclass(slots=True, eq=False)
@@ -87,7 +88,8 @@ class Watched:
     """All that was seen of one pair of files; ``pixels``, ``outside`` and ``error`` sum over the glances.
 
     ``marked`` counts glances at which a detector marks something in the output, ``blind`` those at which it
-    failed, ``before`` and ``after`` the detections of people and vehicles.
+    failed, ``before`` and ``after`` the detections of people and vehicles. ``scenes`` are small pictures of
+    the original and the output at ``times``, uint8 BGR (9, 12, 3).
     """
 
     tracks: dict[int, Track] = field(default_factory=dict)
@@ -102,6 +104,8 @@ class Watched:
     outside: int = 0
     error: float = 0.0
     dropped_tracks: int = 0
+    times: list[float] = field(default_factory=list)
+    scenes: list[tuple[Bgr, Bgr]] = field(default_factory=list)
 
     @property
     def untouched(self) -> float:
@@ -161,6 +165,9 @@ class Watcher:
         frame = item.frame
         pictures = frame.bgr(), shown.bgr()
         before, after = (_grey(picture) for picture in pictures)
+        small = [cv2.resize(picture, _SCENE, interpolation=cv2.INTER_AREA) for picture in pictures]
+        seen.scenes.append((np.asarray(small[0], np.uint8), np.asarray(small[1], np.uint8)))
+        seen.times.append(time)
         outside = np.ones(before.shape, np.bool_)
         for region in regions(item.found, self._coverage, frame.width, frame.height):
             part = outside[region.y0 : region.y1, region.x0 : region.x1]
