@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyelid.errors import BudgetError, InputError
+from eyelid.obfuscate import held
 from eyelid.obfuscate.dp_pixelate import DpPixelate
 from eyelid.obfuscate.regions import Coverage
 from eyelid.obfuscate.registry import parse
@@ -158,20 +159,40 @@ def test_every_frame_comes_out_once_in_order_and_covered(
     assert spent.accounts <= len(named) + untracked
 
 
-def test_no_more_frames_wait_than_a_window_has() -> None:
+def most_waiting(frames: int, found: Detections) -> int:
+    """Return how many frames at most went in before they came out."""
     waiting = 0
     largest = 0
 
-    def frames() -> Iterator[tuple[RawFrame, Detections | None]]:
+    def counted() -> Iterator[tuple[RawFrame, Detections | None]]:
         nonlocal waiting, largest
-        for item in video([tracks({3: CORNER})] * 20):
+        for item in video([found] * 20):
             waiting += 1
             largest = max(largest, waiting)
             yield item
 
-    for _ in DpPixelate(frames=5).build(BOX).stream(frames()):
+    for _ in DpPixelate(frames=frames).build(BOX).stream(counted()):
         waiting -= 1
-    assert (largest, waiting) == (5, 0)
+    assert waiting == 0
+    return largest
+
+
+def test_no_more_frames_wait_than_a_window_has() -> None:
+    assert most_waiting(5, tracks({3: CORNER})) == 5
+
+
+def test_pages_and_regions_without_a_track_do_not_wait() -> None:
+    """No later frame adds to their window, and eight pages of 200 megapixels do not fit in memory."""
+    assert most_waiting(8, tracks({-1: CORNER})) == 1
+    assert most_waiting(8, Detections.none()) == 1
+
+
+def test_large_frames_wait_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(plane.samples.nbytes for plane in make("420", 64, 48).planes)
+    monkeypatch.setattr(held, "WAITING_BYTES", 3 * size)
+    assert most_waiting(8, tracks({3: CORNER})) == 3
+    monkeypatch.setattr(held, "WAITING_BYTES", size - 1)
+    assert most_waiting(8, tracks({3: CORNER})) == 1
 
 
 def test_another_kind_of_frame_is_covered_in_black() -> None:

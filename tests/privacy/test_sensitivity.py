@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyelid.obfuscate.cells import cell_of
+from eyelid.obfuscate.exclusive import Part
 from eyelid.obfuscate.noisy_cells import CellWindow, cell_sums, cells_along
 from eyelid.obfuscate.regions import Region, whole
 from eyelid.privacy.adjacency import DistanceAdjacency, PixelAdjacency
@@ -38,7 +39,7 @@ def window_of(frames: list[RawFrame], regions: list[Region], cell: int) -> CellW
     grids = tuple((cells_along(p.height, cell), cells_along(p.width, cell)) for p in patches)
     window = CellWindow(grids, tuple(plane.peak for plane in planes))
     for frame, region in zip(frames, regions, strict=True):
-        window.add(frame, region)
+        window.add(Part(frame, region))
     return window
 
 

@@ -1,7 +1,8 @@
 """Methods with noise: one noisy picture of each region or track, released within a budget and then held.
 
 New noise in every frame would let anybody average it away: the frames of one person compose. So a track gets
-a new picture only while its budget lasts; after that the last one is drawn again, resized to each box.
+a new picture only while its budget lasts; after that the last one is drawn again, resized to each box. What
+several regions share no release reads (:mod:`eyelid.obfuscate.exclusive`), so that none pays for another.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from eyelid.obfuscate.base import Obfuscator, blacken
+from eyelid.obfuscate.exclusive import parts
 from eyelid.obfuscate.method import Parameters
 from eyelid.obfuscate.regions import is_finite, regions
 from eyelid.privacy.ledger import Ledger, exact
@@ -25,6 +27,7 @@ from eyelid.types import _SEAL, Plane, SafeFrame, Samples
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from eyelid.obfuscate.exclusive import Part
     from eyelid.obfuscate.regions import Coverage, Patch, Region
     from eyelid.types import Detections, RawFrame
 
@@ -38,6 +41,9 @@ Tones: TypeAlias = NDArray[np.float64]
 """Values of shape (rows, columns), in units of the samples of a plane."""
 
 Window = TypeVar("Window")
+
+WAITING_BYTES: Final = 256 * 2**20
+"""How much memory the frames may take that wait for the end of a window; one of large frames ends early."""
 
 
 class NoisyParameters(Parameters):
@@ -103,11 +109,11 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
         self._regions = count()
 
     @abstractmethod
-    def _open(self, frame: RawFrame, region: Region) -> Window:
+    def _open(self, part: Part) -> Window:
         """Return a window that holds one region."""
 
     @abstractmethod
-    def _add(self, window: Window, frame: RawFrame, region: Region) -> None:
+    def _add(self, window: Window, part: Part) -> None:
         """Add a region of a later frame to a window."""
 
     @abstractmethod
@@ -138,7 +144,9 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
         waiting: deque[_Waiting[Window]] = deque()
         for frame, detections in frames:
             waiting.append(self._look(frame, detections))
-            if len(waiting) == self._length:
+            size = sum(plane.samples.nbytes for plane in frame.planes)
+            room = min(self._length, WAITING_BYTES // max(size, 1))
+            while waiting and (len(waiting) >= room or not _collects(waiting[0])):
                 yield self._show(waiting.popleft())
         while waiting:
             yield self._show(waiting.popleft())
@@ -147,27 +155,30 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
         number = next(self._frames)
         if detections is None or not is_finite(detections):
             return _Waiting(frame, None)
-        covered: list[tuple[Region, _Release[Window]]] = []
+        found: list[tuple[Account, Region]] = []
         for i, track in enumerate(detections.tracks.tolist()):
             account = ("track", track) if track >= 0 else ("region", next(self._regions))
             alone = detections.select(np.array([i]))
-            covered += [
-                (region, self._release_for(account, number, frame, region))
-                for region in regions(alone, self.coverage, frame.width, frame.height)
+            found += [
+                (account, region) for region in regions(alone, self.coverage, frame.width, frame.height)
             ]
-        return _Waiting(frame, covered)
+        return _Waiting(
+            frame,
+            [
+                (part.region, self._release_for(account, number, part))
+                for (account, _), part in zip(found, parts(frame, found), strict=True)
+            ],
+        )
 
-    def _release_for(
-        self, account: Account, number: int, frame: RawFrame, region: Region
-    ) -> _Release[Window]:
+    def _release_for(self, account: Account, number: int, part: Part) -> _Release[Window]:
         """Return what to draw: the window that is open, a new one, or what is held."""
         release = self._releases.get(account)
         if release is None or (number >= release.first + self._length and self._affords(account)):
-            release = _Release(account, number, layout(frame), self._open(frame, region))
+            release = _Release(account, number, layout(part.frame), self._open(part))
             if account[0] == "track":  # a region by itself never comes again
                 self._releases[account] = release
-        elif release.window is not None and layout(frame) == release.layout:
-            self._add(release.window, frame, region)
+        elif release.window is not None and layout(part.frame) == release.layout:
+            self._add(release.window, part)
         return release
 
     def _show(self, item: _Waiting[Window]) -> SafeFrame:
@@ -196,6 +207,13 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
 
     def _paint(self, plane: Plane, patches: Sequence[Patch]) -> None:
         blacken(plane, patches)
+
+
+def _collects(item: _Waiting[Window]) -> bool:
+    """Return whether later frames may still add to what a frame shows."""
+    return any(
+        release.window is not None and release.account[0] == "track" for _, release in item.covered or ()
+    )
 
 
 def colours(frame: RawFrame) -> list[Plane]:

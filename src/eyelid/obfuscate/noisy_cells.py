@@ -22,7 +22,8 @@ from eyelid.obfuscate.held import HeldObfuscator, NoisyParameters, colours, pixe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from eyelid.obfuscate.regions import Coverage, Patch, Region
+    from eyelid.obfuscate.exclusive import Part
+    from eyelid.obfuscate.regions import Coverage
     from eyelid.types import Detections, RawFrame, SafeFrame, Samples
 
 Counts: TypeAlias = NDArray[np.int64]
@@ -57,18 +58,18 @@ class CellWindow:
         self.sums = [np.zeros(grid, np.int64) for grid in self.grids]
         self.counts = [np.zeros(grid, np.int64) for grid in self.grids]
 
-    def add(self, frame: RawFrame, region: Region) -> None:
+    def add(self, part: Part) -> None:
         """Add a region; one with fewer samples than the grid has cells is left out."""
-        planes = [(plane, region.patch(plane)) for plane in colours(frame)]
-        if any(_too_small(patch, grid) for (_, patch), grid in zip(planes, self.grids, strict=True)):
+        planes = [part.samples(plane) for plane in colours(part.frame)]
+        if any(_too_small(samples, grid) for samples, grid in zip(planes, self.grids, strict=True)):
             return
         self.frames += 1
-        self.pixels = max(self.pixels, pixels_of(region))
-        for i, (plane, patch) in enumerate(planes):
-            down, across = self.grids[i]
-            self.sums[i] += cell_sums(plane.samples[patch.rows, patch.columns], down, across)
+        self.pixels = max(self.pixels, pixels_of(part.region))
+        for i, samples in enumerate(planes):
+            (rows, columns), (down, across) = samples.shape, self.grids[i]
+            self.sums[i] += cell_sums(samples, down, across)
             self.counts[i] += np.outer(
-                np.bincount(cell_of(patch.height, down)), np.bincount(cell_of(patch.width, across))
+                np.bincount(cell_of(rows, down)), np.bincount(cell_of(columns, across))
             )
 
 
@@ -100,17 +101,17 @@ class NoisyCellObfuscator(HeldObfuscator[CellWindow]):
                 f"{width} by {height}, so nothing was written; choose a smaller cell"
             )
 
-    def _open(self, frame: RawFrame, region: Region) -> CellWindow:
-        patches = [region.patch(plane) for plane in colours(frame)]
+    def _open(self, part: Part) -> CellWindow:
+        patches = [part.region.patch(plane) for plane in colours(part.frame)]
         self._largest = max(self._largest, (patches[0].width, patches[0].height), key=max)
         cell = self.parameters.cell
         grids = tuple((cells_along(patch.height, cell), cells_along(patch.width, cell)) for patch in patches)
-        window = CellWindow(grids, tuple(plane.peak for plane in colours(frame)))
-        window.add(frame, region)
+        window = CellWindow(grids, tuple(plane.peak for plane in colours(part.frame)))
+        window.add(part)
         return window
 
-    def _add(self, window: CellWindow, frame: RawFrame, region: Region) -> None:
-        window.add(frame, region)
+    def _add(self, window: CellWindow, part: Part) -> None:
+        window.add(part)
 
     def _enlarge(self, picture: Samples, rows: int, columns: int) -> Samples:
         down, across = picture.shape
@@ -144,5 +145,6 @@ def _starts(side: int, cells: int) -> NDArray[np.intp]:
     return -(-np.arange(cells) * side // cells)
 
 
-def _too_small(patch: Patch, grid: tuple[int, int]) -> bool:
-    return patch.height < grid[0] or patch.width < grid[1]
+def _too_small(samples: Samples, grid: tuple[int, int]) -> bool:
+    rows, columns = samples.shape
+    return bool(rows < grid[0] or columns < grid[1])

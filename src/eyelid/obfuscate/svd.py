@@ -24,10 +24,11 @@ from eyelid.types import Guarantee, GuaranteeKind
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from eyelid.obfuscate.exclusive import Part
     from eyelid.obfuscate.held import Account
-    from eyelid.obfuscate.regions import Coverage, Region
+    from eyelid.obfuscate.regions import Coverage
     from eyelid.privacy.ledger import PrivacySpent
-    from eyelid.types import RawFrame, Samples
+    from eyelid.types import Samples
 
 TONES: Final = 255.0
 """Singular values are those of pictures with tones from 0 to 255, whatever the depth of the file."""
@@ -83,14 +84,13 @@ class SvdObfuscator(HeldObfuscator[Patches]):
     def _affords(self, account: Account) -> bool:
         return self.ledger.affords(account, self.mechanism.epsilon)
 
-    def _open(self, frame: RawFrame, region: Region) -> Patches:
-        patches = [(plane, region.patch(plane)) for plane in colours(frame)]
+    def _open(self, part: Part) -> Patches:
         return tuple(
-            (plane.samples[patch.rows, patch.columns].astype(np.float64) * (TONES / plane.peak), plane.peak)
-            for plane, patch in patches
+            (part.samples(plane).astype(np.float64) * (TONES / plane.peak), plane.peak)
+            for plane in colours(part.frame)
         )
 
-    def _add(self, window: Patches, frame: RawFrame, region: Region) -> None:
+    def _add(self, window: Patches, part: Part) -> None:
         """A release reads one region."""
 
     def _release(self, window: Patches, account: Account) -> tuple[Samples, ...]:
