@@ -6,6 +6,7 @@ from eyelid.evidence.model import Kept, Step
 from eyelid.evidence.scope import with_scope
 from eyelid.evidence.software import software
 from eyelid.evidence.summary import summary
+from eyelid.privacy.ledger import PrivacySpent
 from eyelid.types import Target
 from tests.evidence.samples import SOLID, clip_evidence, still_evidence
 
@@ -55,6 +56,39 @@ def test_keeping_nobody_is_said(output: Path) -> None:
     kept = Kept(references=1, detections=0, tracks=0)
     line = summary(clip_evidence(output).model_copy(update={"kept": kept}), Path("e.json"))
     assert " | 0 tracks left visible on request | " in line
+
+
+def spent(whole: float, releases: int) -> PrivacySpent:
+    return PrivacySpent(
+        mechanism="noise",
+        adjacency="two inputs",
+        pixels=16,
+        epsilon=0.5 if releases else 0,
+        epsilon_whole=whole,
+        epsilon_file=0.5 * releases,
+        releases=releases,
+        accounts=releases,
+    )
+
+
+@pytest.mark.parametrize(
+    ("whole", "said"), [(322.0, "322"), (12_341.0, "12,350"), (0.64401, "0.6441"), (1e-6, "0.000001")]
+)
+def test_epsilon_is_never_rounded_down(output: Path, whole: float, said: str) -> None:
+    line = summary(
+        still_evidence(output, faces=2).model_copy(update={"privacy": spent(whole, 2)}), Path("e.json")
+    )
+    words = (
+        f" | epsilon {said} for a whole region, 0.5 for any 16 pixels of it, 1 in 2 releases of the file | "
+    )
+    assert words in line
+
+
+def test_where_nothing_was_released_no_epsilon_of_zero_sounds_safe(output: Path) -> None:
+    evidence = still_evidence(output, faces=0).model_copy(update={"privacy": spent(0, 0)})
+    line = summary(evidence, Path("e.json"))
+    assert " | nothing was released with noise | " in line
+    assert "epsilon" not in line
 
 
 def test_what_is_hidden_with_a_person_is_not_called_open() -> None:

@@ -248,3 +248,18 @@ def test_options_of_their_own_join_the_method() -> None:
         parse("dp-pixelate:eps=1", {"epsilon": 2.0})
     with pytest.raises(UsageError, match="--pixels is for --method dp-pixelate or dp-blur"):
         parse("solid", {"pixels": 2})
+
+
+@pytest.mark.parametrize(
+    "method", [DpPixelate(epsilon=0.12345678), Metric(epsilon=0.12345678)], ids=["dp", "metric"]
+)
+def test_the_promise_states_epsilon_as_it_was_asked(method: Method) -> None:
+    assert "0.12345678" in method.build(Coverage(), None).guarantee.statement
+
+
+@pytest.mark.parametrize("method", ["dp-pixelate", "dp-blur", "metric"])
+def test_the_promise_names_what_escapes_the_noise(method: str) -> None:
+    """The evidence holds a hash of the input, which tells any two inputs apart; each page is charged alone."""
+    not_covered = " ".join(parse(method).build(Coverage(), None).guarantee.not_covered)
+    for word in ("hash of the input", "pages", "add up"):
+        assert word in not_covered

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from eyelid.types import Guarantee, Target
@@ -22,6 +23,8 @@ WORDS: Final = {
 UNDETECTED: Final = "targets that no detector found"
 PARTS: Final = {Target.PERSON: Target.FACE, Target.VEHICLE: Target.PLATE}
 """What is hidden together with a larger target."""
+_FOUND: Final = re.compile(r"he detectors found every target(; their recall is measured, not proven)?")
+_LISTED: Final = "he file of detections lists every target"
 
 
 def with_scope(
@@ -50,5 +53,11 @@ def with_scope(
     if listed:
         limits[:0] = ["what the file of detections does not list"]
         limits = [limit for limit in limits if limit != UNDETECTED]
-        update["assumption"] = "The file of detections lists every target."
+        update["assumption"] = _listed(guarantee.assumption)
     return guarantee.model_copy(update={"not_covered": tuple(limits), **update})
+
+
+def _listed(assumption: str) -> str:
+    """Return an assumption with the file of detections in place of the detectors; all else in it stays."""
+    stated, times = _FOUND.subn(_LISTED, assumption)
+    return stated if times else f"T{_LISTED}. {assumption}"

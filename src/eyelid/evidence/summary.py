@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, Context
 from typing import TYPE_CHECKING, Final
 
 from eyelid.types import Target
@@ -89,14 +90,21 @@ def _kept(kept: Kept) -> str:
 
 
 def _spent(spent: PrivacySpent) -> str:
+    if not spent.releases:
+        return "nothing was released with noise"
     if spent.pixels is None:
         step = "for each unit of distance"
     else:
         step = f"for any {number(spent.pixels, 'pixel', 'pixels')} of it"
     return (
-        f"epsilon {spent.epsilon_whole:.4g} for a whole region, {spent.epsilon:.4g} {step}, "
-        f"{spent.epsilon_file:.4g} in {number(spent.releases, 'release', 'releases')} of the file"
+        f"epsilon {_up(spent.epsilon_whole)} for a whole region, {_up(spent.epsilon)} {step}, "
+        f"{_up(spent.epsilon_file)} in {number(spent.releases, 'release', 'releases')} of the file"
     )
+
+
+def _up(epsilon: float) -> str:
+    """Say an epsilon with four digits, never less than it is."""
+    return f"{Context(prec=4, rounding=ROUND_CEILING).create_decimal(repr(epsilon)).normalize():,f}"
 
 
 def number(n: int, singular: str, plural: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from eyelid.obfuscate.base import NOT_COVERED
-from eyelid.obfuscate.held import to_samples
+from eyelid.obfuscate.held import ELSEWHERE, to_samples
 from eyelid.obfuscate.noisy_cells import NoisyCellObfuscator, NoisyCellParameters
 from eyelid.privacy.adjacency import PixelAdjacency
 from eyelid.privacy.ledger import exact
@@ -46,13 +46,14 @@ class DpObfuscator(NoisyCellObfuscator):
     def guarantee(self) -> Guarantee:
         """Differential privacy for m pixels; for a whole region epsilon times the number of such steps."""
         epsilon, pixels = self.parameters.epsilon, self.mechanism.adjacency.pixels
+        budget = self.parameters.budget or epsilon
         return Guarantee(
             kind=GuaranteeKind.DP,
             statement=(
                 f"For {self.mechanism.adjacency.statement}, each release is epsilon-differentially private "
-                f"with epsilon {epsilon:g}, over all colour planes; the releases of one region or track cost "
-                f"at most {self.parameters.budget or epsilon:g} together. For everything in a region of P "
-                f"pixels epsilon is larger by the factor P / {pixels}, rounded up."
+                f"with epsilon {epsilon:.16g}, over all colour planes; the releases of one region or track "
+                f"cost at most {budget:.16g} together, for none reads what regions share. For everything in "
+                f"a region of P pixels epsilon is larger by the factor P / {pixels}, rounded up."
             ),
             assumption=(
                 "The detectors found every target, in the same places for both inputs, and all frames of a "
@@ -61,8 +62,7 @@ class DpObfuscator(NoisyCellObfuscator):
             not_covered=(
                 f"what more than {pixels} pixels tell, such as who somebody is: the epsilon of the whole "
                 "region counts",
-                "the same person in several tracks or regions, and other outputs made from the same input: "
-                "their epsilons add up",
+                *ELSEWHERE,
                 *NOT_COVERED,
             ),
         )

@@ -45,15 +45,15 @@ def parts(frame: RawFrame, found: Sequence[tuple[Hashable, Region]]) -> list[Par
     # A sample of a subsampled plane stands for pixels beyond the region on either side.
     reach = 2 * max(max(plane.step_x, plane.step_y) for plane in frame.planes)
     edges = np.array([(region.x0, region.y0, region.x1, region.y1) for _, region in found])
-    meets = (edges[:, None, :2] < edges[None, :, 2:] + reach).all(axis=2)
-    meets &= meets.T
+    begins_before = np.all(edges[:, None, :2] < edges[None, :, 2:] + reach, axis=2)
+    near_by: list[list[bool]] = np.logical_and(begins_before, begins_before.T).tolist()
     return [
         Part(
             frame,
             region,
             tuple(other for (name, other), near in zip(found, row, strict=True) if near and name != account),
         )
-        for (account, region), row in zip(found, meets.tolist(), strict=True)
+        for (account, region), row in zip(found, near_by, strict=True)
     ]
 
 

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from eyelid.obfuscate.regions import Coverage, Patch, Region
     from eyelid.types import Detections, RawFrame
 
+ELSEWHERE: Final = (
+    "the same person in several tracks, regions or pages, and other outputs made from the same input: their "
+    "epsilons add up",
+    "the evidence, not made for the public: its hash of the input confirms a guess of the input",
+)
+"""What no method with noise covers."""
+
 Account: TypeAlias = tuple[str, int]
 """A track by its id, or a region by its number."""
 

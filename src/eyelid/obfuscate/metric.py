@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from eyelid.obfuscate.base import NOT_COVERED
-from eyelid.obfuscate.held import to_samples
+from eyelid.obfuscate.held import ELSEWHERE, to_samples
 from eyelid.obfuscate.noisy_cells import NoisyCellObfuscator, NoisyCellParameters
 from eyelid.privacy.adjacency import DistanceAdjacency
 from eyelid.privacy.ledger import exact
@@ -58,12 +58,13 @@ class MetricObfuscator(NoisyCellObfuscator):
     def guarantee(self) -> Guarantee:
         """Pictures are told apart by epsilon times their distance at most."""
         epsilon = self.parameters.epsilon
+        budget = self.parameters.budget or epsilon
         return Guarantee(
             kind=GuaranteeKind.METRIC_DP,
             statement=(
-                f"Two inputs at distance D are told apart by {epsilon:g} * D at most in each release, and by "
-                f"{self.parameters.budget or epsilon:g} * D in all releases of one region or track. D is "
-                f"{ADJACENCY.unit}."
+                f"Two inputs at distance D are told apart by {epsilon:.16g} * D at most in each release, and "
+                f"by {budget:.16g} * D in all releases of one region or track, for none reads what regions "
+                f"share. D is {ADJACENCY.unit}."
             ),
             assumption=(
                 "The detectors found every target, in the same places for both inputs, and all frames of a "
@@ -72,8 +73,7 @@ class MetricObfuscator(NoisyCellObfuscator):
             ),
             not_covered=(
                 "what large distances tell, such as who somebody is: the epsilon of the whole region counts",
-                "the same person in several tracks or regions, and other outputs made from the same input: "
-                "their epsilons add up",
+                *ELSEWHERE,
                 *NOT_COVERED,
             ),
         )

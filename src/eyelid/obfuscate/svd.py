@@ -70,7 +70,7 @@ class SvdObfuscator(HeldObfuscator[Patches]):
             statement=(
                 "Experimental, no guarantee for identity: the singular vectors are published and can be "
                 f"attacked. Only for {ADJACENCY.statement}, a release is private with epsilon "
-                f"{self.parameters.epsilon:g} for each unit."
+                f"{self.parameters.epsilon:.16g} for each unit."
             ),
             assumption="Nobody attacks the singular vectors; two real pictures never share them.",
             not_covered=("who somebody is: the singular vectors tell", *NOT_COVERED),
