@@ -32,3 +32,14 @@ fi
 pip="$venv/bin/python -m pip --quiet --quiet --disable-pip-version-check"
 $pip install --upgrade "pip>=25.1"
 $pip install --constraint constraints.txt --editable . --group dev
+
+# The tests look at reports in a real browser; without one they say that they were skipped.
+if ! command -v chromium >/dev/null; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "Installing chromium, in which the tests look at reports"
+        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } \
+            >/dev/null 2>&1 || echo "chromium could not be installed: tests that need it are skipped" >&2
+    else
+        echo "There is no chromium: tests that look at reports are skipped (apt-get install chromium, as root)" >&2
+    fi
+fi

@@ -42,4 +42,5 @@ def __getattr__(name: str) -> object:
     """Import a public name from its room when it is first used, so that the command line starts at once."""
     if name not in _HOMES:
         raise AttributeError(f"module 'eyelid' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    found: object = getattr(import_module(_HOMES[name]), name)
+    return globals().get(name, found)  # the import binds eyelid.audit, a package that can be called

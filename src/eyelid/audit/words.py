@@ -50,7 +50,7 @@ STANDINGS: Final = {
     ),
 }
 
-COLOURS: Final = {Tone.BAD: "red", Tone.MIND: "yellow", Tone.DOUBT: "bright_black", Tone.GOOD: "green"}
+COLOURS: Final = {Tone.BAD: "red", Tone.MIND: "dark_orange", Tone.DOUBT: "yellow", Tone.GOOD: "green"}
 """Of tones on a terminal."""
 
 KNOWLEDGE: Final = {
@@ -79,6 +79,8 @@ class Reading:
 
 def reading(result: AttackResult) -> Reading:
     """Say what a result comes to, by the rules of the verdict."""
+    if result.attack == REDETECTION and result.success == 0:
+        return Reading("nothing marked", Tone.GOOD)
     if result.attack == REDETECTION:
         return Reading("counts only where the original shows too", Tone.DOUBT)
     if result.beats_chance:

@@ -1,4 +1,4 @@
-"""``eyelid verify``: does an output belong to its evidence, and who signed it?"""
+"""``eyelid verify``: does an output belong to its evidence or audit, and who signed that?"""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from eyelid.cli.options import Json
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An output, or its .evidence.json.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An output, its .evidence.json, or its .audit.json.")
+    ],
     trust: Annotated[
         Path | None, typer.Option("--trust", metavar="PEM", help="The public key that must have signed it.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check an output against its evidence, and the signature if there is one."""
+    """Check an output against its evidence or its audit, and the signature if there is one."""
+    from eyelid.audit.file import JSON_SUFFIX
+    from eyelid.audit.verify import verify_audit
     from eyelid.cli.output import say, say_json
     from eyelid.errors import EyelidError
     from eyelid.evidence.verify import verify as check
 
-    result = check(file, trusted_key=trust)
+    audited = file.name.endswith(JSON_SUFFIX)
+    result = verify_audit(file, trusted_key=trust) if audited else check(file, trusted_key=trust)
     if as_json:
         say_json(
             "result",
             {
                 "file": str(result.output_path),
-                "evidence": str(result.evidence_path),
+                result.noun: str(result.record_path),
                 "ok": result.ok,
                 "intact": result.intact,
                 "signature": result.signature.value,
