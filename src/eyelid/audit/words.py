@@ -86,7 +86,8 @@ def reading(result: AttackResult) -> Reading:
     if result.beats_chance:
         around = result.attack.startswith((CONTEXT, VOICE))
         return Reading("above chance, by context", Tone.MIND) if around else Reading("above chance", Tone.BAD)
-    if is_rate(result.measure) and result.interval[1] - result.chance > WIDEST:
+    within_one = is_rate(result.measure) or result.measure == "AUC"
+    if within_one and result.interval[1] - result.chance > WIDEST:
         return Reading("too few to say", Tone.DOUBT)
     return Reading("not above chance", Tone.GOOD)
 
