@@ -259,7 +259,7 @@ def test_the_promise_states_epsilon_as_it_was_asked(method: Method) -> None:
 
 @pytest.mark.parametrize("method", ["dp-pixelate", "dp-blur", "metric"])
 def test_the_promise_names_what_escapes_the_noise(method: str) -> None:
-    """The evidence holds a hash of the input, which tells any two inputs apart; each page is charged alone."""
+    """The evidence holds a hash of the input, which tells all inputs apart; each page is charged alone."""
     not_covered = " ".join(parse(method).build(Coverage(), None).guarantee.not_covered)
     for word in ("hash of the input", "pages", "add up"):
         assert word in not_covered

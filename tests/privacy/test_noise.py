@@ -74,6 +74,30 @@ def test_values_at_the_edge_of_64_bits_stay_there() -> None:
     assert set(drawn.tolist()) <= {limits.min, limits.max}
 
 
+@pytest.mark.parametrize("draw", [noise.discrete_laplace, noise.discrete_gaussian])
+def test_many_values_are_drawn_in_pieces_and_stay_in_order(
+    draw: Callable[[NDArray[np.int64], float], NDArray[np.int64]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A value takes OpenDP half a kilobyte: the cells of 200 megapixels at once would take ten gigabytes."""
+    monkeypatch.setattr(noise, "PIECE", 7)
+    assert np.array_equal(draw(np.arange(40), 1e-3), np.arange(40))
+    assert len(draw(np.arange(0), 1.0)) == 0
+    # A draw for each value, in every piece.
+    assert len(set(draw(np.zeros(40, np.int64), 1e12).tolist())) == 40
+
+
+@pytest.mark.parametrize("byte", [b"\x00", b"\xff"])
+@pytest.mark.parametrize("dimensions", [1, 2, 5])
+def test_the_rarest_bits_give_a_vector_too(
+    byte: bytes, dimensions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A draw of exactly 1 would have no direction, one of 0 no length."""
+    monkeypatch.setattr("os.urandom", lambda count: byte * count)
+    drawn = noise.vector_laplace(dimensions, 1.0)
+    assert np.isfinite(drawn).all()
+    assert np.linalg.norm(drawn) > 0
+
+
 @pytest.mark.parametrize(
     "draw",
     [

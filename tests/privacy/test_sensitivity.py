@@ -91,6 +91,16 @@ def test_no_change_in_any_frame_of_a_window_goes_beyond(
         assert counts.shape == grid
 
 
+def test_samples_beyond_the_peak_count_as_the_peak() -> None:
+    """Ten bits lie in sixteen, and a damaged or made-up raw video may use them all."""
+    dark, beyond, bright = (make("420p10", 8, 6) for _ in range(3))
+    for frame, tone in ((dark, 0), (beyond, 65535), (bright, 1023)):
+        for plane in frame.planes:
+            plane.samples[...] = tone
+    a, b, c = (window_of([frame], [whole(8, 6)], 4) for frame in (dark, beyond, bright))
+    assert moved(a, b) == moved(a, c) <= picture_l1(a.peaks, 8 * 6)
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.data())
 def test_every_sample_lies_in_one_cell(rows: int, columns: int, data: st.DataObject) -> None:
     down, across = data.draw(st.integers(1, rows)), data.draw(st.integers(1, columns))

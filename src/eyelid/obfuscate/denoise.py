@@ -31,7 +31,7 @@ def denoise(tones: Tones, deviation: float, peak: int) -> Tones:
     return np.asarray(down.T @ kept @ across + middle, np.float64)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _cosines(side: int) -> Tones:
     """Return the orthonormal matrix (side, side) of the discrete cosine transform, one frequency a row."""
     matrix = np.cos(np.pi * np.arange(side)[:, None] * (np.arange(side) + 0.5)[None, :] / side)

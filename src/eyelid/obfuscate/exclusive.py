@@ -27,9 +27,14 @@ class Part:
     others: tuple[Region, ...] = ()
 
     def samples(self, plane: Plane) -> Samples:
-        """Return the samples of the region's box in a plane; those that others cover too are middle grey."""
+        """Return the samples of the region's box in a plane; those that others cover too are middle grey.
+
+        None lies beyond the peak, which a damaged file with fewer bits than its samples hold could have.
+        """
         patch = self.region.patch(plane)
-        samples = plane.samples[patch.rows, patch.columns]
+        samples: Samples = plane.samples[patch.rows, patch.columns]
+        if plane.peak < np.iinfo(samples.dtype).max:
+            samples = np.minimum(samples, plane.peak)
         if not self.others:
             return samples
         samples = samples.copy()

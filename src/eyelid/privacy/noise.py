@@ -2,7 +2,7 @@
 
 Noise on whole numbers comes from OpenDP, whose samplers are exact: no bit of a floating-point number can tell
 what was added to what (Mironov, "On significance of the least significant bits", CCS 2012). The noise of the
-metric mechanisms is drawn in floating point, with 53 random bits a number; what they release is rounded to
+metric mechanisms is drawn in floating point, with 52 random bits a number; what they release is rounded to
 whole tones, which hides the low bits but does not make the theorem exact.
 """
 
@@ -11,14 +11,19 @@ from __future__ import annotations
 import math
 import os
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from eyelid.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+PIECE: Final = 1 << 16
+"""So many values go to OpenDP at once, where each takes half a kilobyte."""
 
 
 def discrete_laplace(values: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
@@ -29,7 +34,7 @@ def discrete_laplace(values: NDArray[np.int64], scale: float) -> NDArray[np.int6
     """
     dp = _opendp()
     space = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l1_distance(T=dp.i64)
-    return np.array(dp.m.make_laplace(*space, scale=scale)(values.tolist()), np.int64)
+    return _in_pieces(dp.m.make_laplace(*space, scale=scale), values)
 
 
 def discrete_gaussian(values: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
@@ -40,7 +45,7 @@ def discrete_gaussian(values: NDArray[np.int64], scale: float) -> NDArray[np.int
     """
     dp = _opendp()
     space = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l2_distance(T=dp.f64)
-    return np.array(dp.m.make_gaussian(*space, scale=scale)(values.tolist()), np.int64)
+    return _in_pieces(dp.m.make_gaussian(*space, scale=scale), values)
 
 
 def vector_laplace(dimensions: int, epsilon: float) -> NDArray[np.float64]:
@@ -59,7 +64,15 @@ def vector_laplace(dimensions: int, epsilon: float) -> NDArray[np.float64]:
 def _uniform(count: int) -> NDArray[np.float64]:
     """Return draws strictly between 0 and 1."""
     bits = np.frombuffer(os.urandom(8 * count), np.uint64)
-    return ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+
+
+def _in_pieces(draw: Callable[[list[int]], list[int]], values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return what a sampler that treats each value by itself makes of values (n,)."""
+    noisy = np.empty(len(values), np.int64)
+    for first in range(0, len(values), PIECE):
+        noisy[first : first + PIECE] = draw(values[first : first + PIECE].tolist())
+    return noisy
 
 
 @cache
