@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -89,6 +91,32 @@ def test_untracked_regions_are_charged_each() -> None:
     safe = list(obfuscator.stream(video([tracks({-1: CORNER})] * 4)))
     assert pictures(safe) == 4
     assert (obfuscator.spent.accounts, obfuscator.spent.epsilon, obfuscator.spent.epsilon_file) == (4, 0.5, 2)
+
+
+@pytest.mark.parametrize("method", ["dp-pixelate:cell=4", "dp-blur", "metric:cell=4", "svd"])
+def test_what_moves_without_a_track_is_one_track(method: str) -> None:
+    """An animation, or boxes that somebody drew: new noise in every frame could be averaged away."""
+    obfuscator = parse(method).build(BOX, None)
+    moving = (
+        (replace(frame, time=Fraction(frame.index, 25)), found)
+        for frame, found in video([tracks({-1: CORNER})] * 12)
+    )
+    assert pictures(list(obfuscator.stream(moving))) == 1
+    spent = obfuscator.spent
+    assert spent is not None
+    assert (spent.releases, spent.accounts) == (1, 1)
+
+
+def test_a_track_that_is_in_two_places_counts_the_pixels_of_both() -> None:
+    found = Detections(
+        np.array([(0, 0, 16, 16), (32, 16, 48, 32)], np.float32),
+        np.ones(2, np.float32),
+        (Target.FACE,) * 2,
+        np.array([3, 3], np.int64),
+    )
+    obfuscator = DpPixelate(epsilon=1, pixels=16, frames=2).build(BOX)
+    list(obfuscator.stream(video([found, found])))
+    assert obfuscator.spent.epsilon_whole == 2 * 16 * 16 / 16
 
 
 def test_a_spent_budget_of_the_file_ends_the_run_before_the_frame_is_safe() -> None:

@@ -39,7 +39,7 @@ ELSEWHERE: Final = (
 """What no method with noise covers."""
 
 Account: TypeAlias = tuple[str, int]
-"""A track by its id, or a region by its number."""
+"""A track by its id, -1 for all without one in a picture that moves, or a region of a still by its number."""
 
 Layout: TypeAlias = tuple[tuple[str, int], ...]
 """Name and peak of each colour plane."""
@@ -164,7 +164,7 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
             return _Waiting(frame, None)
         found: list[tuple[Account, Region]] = []
         for i, track in enumerate(detections.tracks.tolist()):
-            account = ("track", track) if track >= 0 else ("region", next(self._regions))
+            account = self._account(track, frame)
             alone = detections.select(np.array([i]))
             found += [
                 (account, region) for region in regions(alone, self.coverage, frame.width, frame.height)
@@ -176,6 +176,12 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
                 for (account, _), part in zip(found, parts(frame, found), strict=True)
             ],
         )
+
+    def _account(self, track: int, frame: RawFrame) -> Account:
+        """Return who pays: where a picture moves, all that has no track may show one person, and is one."""
+        if track >= 0:
+            return "track", track
+        return ("region", next(self._regions)) if frame.time is None else ("track", -1)
 
     def _release_for(self, account: Account, number: int, part: Part) -> _Release[Window]:
         """Return what to draw: the window that is open, a new one, or what is held."""

@@ -44,7 +44,7 @@ class NoisyCellParameters(NoisyParameters):
 class CellWindow:
     """Sums and numbers of samples of each cell (down, across), int64, of each colour plane.
 
-    ``frames`` counts the regions added up, ``pixels`` is the size of the largest.
+    ``frames`` counts the regions added up, ``pixels`` is how many they have in one frame at most.
     """
 
     grids: tuple[tuple[int, int], ...]
@@ -53,6 +53,7 @@ class CellWindow:
     counts: list[Counts] = field(init=False)
     frames: int = 0
     pixels: int = 0
+    _newest: tuple[int, int] = (-1, 0)
 
     def __post_init__(self) -> None:
         self.sums = [np.zeros(grid, np.int64) for grid in self.grids]
@@ -64,7 +65,9 @@ class CellWindow:
         if any(_too_small(samples, grid) for samples, grid in zip(planes, self.grids, strict=True)):
             return
         self.frames += 1
-        self.pixels = max(self.pixels, pixels_of(part.region))
+        before = self._newest[1] if self._newest[0] == part.frame.index else 0
+        self._newest = part.frame.index, before + pixels_of(part.region)
+        self.pixels = max(self.pixels, self._newest[1])
         for i, samples in enumerate(planes):
             (rows, columns), (down, across) = samples.shape, self.grids[i]
             self.sums[i] += cell_sums(samples, down, across)
