@@ -56,19 +56,24 @@ SPENT = PrivacySpent(
 def test_the_worst_finding_decides(
     attacks: list[AttackResult], visible: list[VisibleSpan], standing: Standing
 ) -> None:
-    verdict = judge(attacks, visible, None, None)
+    verdict = judge(attacks, visible, None, None, 10)
     assert verdict.standing is standing
     assert "safe" not in verdict.sentence + verdict.reason
 
 
 def test_only_a_theorem_that_the_attacks_agree_with_is_a_bound() -> None:
-    bounded = judge([AT_CHANCE], [], NOISE, SPENT)
+    little = SPENT.model_copy(update={"epsilon_whole": 0.5})
+    bounded = judge([AT_CHANCE], [], NOISE, little, 10)
     assert bounded.standing is Standing.BOUNDED
-    assert "64.4" in bounded.sentence
-    assert judge([NAMED], [], NOISE, SPENT).standing is Standing.EXPOSED
-    assert judge([AT_CHANCE], [], NOISE, None).standing is Standing.AT_CHANCE
+    assert "epsilon 0.5" in bounded.sentence
+    assert "15% sure of one of 10" in bounded.reason
+    unbounded = judge([AT_CHANCE], [], NOISE, SPENT, 10)
+    assert unbounded.standing is Standing.AT_CHANCE
+    assert "64.4" in unbounded.reason
+    assert judge([NAMED], [], NOISE, SPENT, 10).standing is Standing.EXPOSED
+    assert judge([AT_CHANCE], [], NOISE, None, 10).standing is Standing.AT_CHANCE
 
 
 def test_the_reason_names_the_figures() -> None:
-    assert "0.8 [0.7, 0.9], chance 0.1" in judge([NAMED], [], None, None).reason
-    assert "from 0.1 s to 0.4 s" in judge([], [SPAN], None, None).reason
+    assert "0.8 [0.7, 0.9], chance 0.1" in judge([NAMED], [], None, None, 10).reason
+    assert "from 0.1 s to 0.4 s" in judge([], [SPAN], None, None, 10).reason

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eyelid.audit.spans import spans
-from eyelid.audit.watch import MOST_PICTURES, STILL_THERE, Sight, Watched, Watcher, similarity
+from eyelid.audit.watch import MOST_PICTURES, Sight, Watched, Watcher, similarity
 from eyelid.detect.base import Detector
 from eyelid.errors import UsageError
 from eyelid.jobs.cover import PlannedFrame
@@ -80,7 +80,7 @@ def test_a_covered_face_is_marked_and_not_there() -> None:
     seen = watch(clear, [covered(p) for p in clear])
     assert seen.frames == 9
     assert seen.marked == seen.glances == 5
-    assert all(abs(sight.similarity) < STILL_THERE for sight in seen.sights)
+    assert not any(sight.shows for sight in seen.sights)
     assert spans(seen.sights) == ()
     assert seen.fidelity == 100
     assert 0.5 < seen.untouched < 1
@@ -90,6 +90,21 @@ def test_an_uncovered_face_is_there_from_the_first_to_the_last_glance() -> None:
     clear = [picture(0)] * 9
     (span,) = spans(watch(clear, clear).sights)
     assert (span.first, span.last, span.start, span.end, span.frames) == (0, 8, 0.0, 2.0, 5)
+
+
+def test_what_the_detector_does_not_find_in_the_original_was_nobody() -> None:
+    class OnlyCovered(Always):
+        def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
+            hidden = frames[0].bgr()[:10, :10].max() == 0
+            return [found() if hidden else Detections.none()]
+
+    clear = [picture(0)] * 3
+    marked = [p.copy() for p in clear]
+    for p in marked:
+        p[:10, :10] = 0
+    seen = watch(clear, marked, OnlyCovered())
+    assert seen.marked == 2
+    assert spans(seen.sights) == ()
 
 
 def test_a_track_keeps_few_pictures_of_all_its_time() -> None:
@@ -132,8 +147,8 @@ def test_similarity_is_correlation_of_the_middle() -> None:
 
 
 def test_spans_join_neighbours_of_one_target() -> None:
-    sights = [Sight(Target.FACE, i, i / 2, 0.5, 0.9) for i in (0, 1, 2, 9)]
-    sights += [Sight(Target.PLATE, 1, 0.5, 0.8, 0.9), Sight(Target.FACE, 5, 2.5, 0.9, 0.1)]
+    sights = [Sight(Target.FACE, i, i / 2, 0.5, True) for i in (0, 1, 2, 9)]
+    sights += [Sight(Target.PLATE, 1, 0.5, 0.8, True), Sight(Target.FACE, 5, 2.5, 0.9, False)]
     assert [(s.target, s.first, s.last) for s in spans(sights)] == [
         (Target.PLATE, 1, 1),
         (Target.FACE, 0, 2),

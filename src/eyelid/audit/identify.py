@@ -109,7 +109,7 @@ def identify(lineup: Lineup) -> Identified:
         if not any(trial.level is level for trial in trials):
             continue
         best = max(able, key=lambda trial: trial.rehearsed)
-        found, curves = _results(best.name, level, best.scores, lineup)
+        found, curves = _results(best, level, lineup)
         results += found
     return Identified(tuple(results), curves)
 
@@ -161,9 +161,8 @@ def _rehearse(attacker: Attacker, training: Training, rows: Rows) -> float:
     return float(rank_probabilities(scores, people[held], np.unique(half.people))[:, 0].mean())
 
 
-def _results(
-    name: str, level: Knowledge, scores: Scores, lineup: Lineup
-) -> tuple[list[AttackResult], tuple[Curve, ...]]:
+def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[AttackResult], tuple[Curve, ...]]:
+    name, scores = trial.name, trial.scores
     known = np.unique(lineup.known)
     threat = Threat(goal="name the person behind a face", knowledge=level, capability=_CAPABILITY[level])
     found = rank_probabilities(scores, lineup.people, known)[:, 0]
@@ -171,6 +170,8 @@ def _results(
     counts = np.bincount(lineup.people)
     label = f"re-identification by {name}"
     note = f"{len(np.unique(lineup.people))} people among {len(known)}"
+    if trial.level is not level:
+        note += f"; what this attacker knows more than one who is {trial.level} helps it no further"
     rank = AttackResult(
         attack=label,
         threat=threat,

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from eyelid.types import Bgr
 
 EPOCHS: Final = 4
-_MOST_PAIRS: Final = 240
+_MOST_PAIRS: Final = 80
+_MOST_PROBES: Final = 2
+"""Of each person."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +60,7 @@ def restore(tracks: Sequence[Track], *, still: bool) -> RestoredTracks:
         )
         for i in victims:
             later = tracks[i].shown if still else tracks[i].shown[len(tracks[i].shown) // 2 :]
+            later = later[:: max(1, -(-len(later) // _MOST_PROBES))]
             restored = restorer.restore(np.stack(later))
             portraits[id(tracks[i])] = np.asarray(
                 cv2.cvtColor(restored[len(restored) // 2], cv2.COLOR_GRAY2BGR), np.uint8

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path  # pydantic reads it at run time
 from typing import TYPE_CHECKING, Final
 
@@ -23,12 +24,12 @@ from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
 from eyelid.audit.probe import Labels, accuracy
 from eyelid.audit.restored import restore
 from eyelid.audit.spans import spans
-from eyelid.audit.verdict import REDETECTION, judge
+from eyelid.audit.verdict import REDETECTION, certainty, judge
 from eyelid.audit.watch import FOUND, Watched, Watcher
 from eyelid.detect.registry import build_all
 from eyelid.errors import EyelidError, InputError, UsageError
 from eyelid.evidence.file import input_file, output_file
-from eyelid.evidence.model import Media, Stage
+from eyelid.evidence.model import Media, Software, Stage
 from eyelid.evidence.software import software
 from eyelid.jobs.finder import Finder
 from eyelid.jobs.progress import Progress, silent
@@ -82,7 +83,7 @@ class Portrait:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Audited:
-    """An audit, and the pictures for its report; ``duration`` of the film in seconds, None for stills."""
+    """An audit, and the pictures for its report."""
 
     audit: Audit
     portraits: tuple[Portrait, ...]
@@ -149,14 +150,15 @@ def audit(
     utility = _utility(findings, watched, labels)
     visible = spans(watched.sights)
     privacy = evidence.privacy if evidence else None
+    people = max(2, len(tracks) + len(distractors))
     if privacy:
-        findings.curves.append(_odds(privacy, len(tracks) + len(distractors)))
+        findings.curves.append(_odds(privacy, people))
     guarantee = evidence.guarantee if evidence else None
     return Audited(
         Audit(
             schema="eyelid-audit/1",
             created=datetime.now(UTC),
-            software=software(),
+            software=(*software(), *_extras()),
             original=input_file(original),
             output=output_file(output, output.name),
             media=media,
@@ -172,7 +174,7 @@ def audit(
             visible=visible,
             curves=tuple(findings.curves),
             utility=utility,
-            verdict=judge(findings.attacks, visible, guarantee, privacy),
+            verdict=judge(findings.attacks, visible, guarantee, privacy, people),
             timings=tuple(findings.timings),
             warnings=tuple(_warnings(watched, evidence)),
         ),
@@ -349,15 +351,20 @@ def _utility(findings: _Findings, watched: Watched, labels: Labels | None) -> Ut
 
 def _odds(privacy: PrivacySpent, people: int) -> Curve:
     """Return the most that an attacker can be sure of one of ``people``, over epsilon for a whole region."""
-    prior = 1 / max(people, 2)
-    epsilons = np.linspace(0, max(8.0, min(2 * privacy.epsilon_whole, 200.0)), 100)
-    sure = 1 / (1 + (1 - prior) / prior * np.exp(-epsilons))
+    epsilons = np.linspace(0, max(8.0, min(2 * privacy.epsilon_whole, 200.0)), 100).tolist()
     return Curve(
         kind=CurveKind.EPSILON,
-        name=f"one of {max(people, 2)} people",
-        x=tuple(epsilons.tolist()),
-        y=tuple(sure.tolist()),
+        name=f"one of {people} people",
+        x=tuple(epsilons),
+        y=tuple(certainty(epsilon, people) for epsilon in epsilons),
     )
+
+
+def _extras() -> Iterator[Software]:
+    """Name the optional libraries that attacks are made of."""
+    for name in ("scikit-learn", "torch"):
+        with suppress(PackageNotFoundError):
+            yield Software(name=name, version=version(name))
 
 
 def _warnings(watched: Watched, evidence: Evidence | None) -> Iterator[str]:

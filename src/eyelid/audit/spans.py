@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eyelid.audit.model import VisibleSpan
-from eyelid.audit.watch import GLANCES_A_SECOND, STILL_THERE
+from eyelid.audit.watch import GLANCES_A_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ def spans(sights: Sequence[Sight]) -> tuple[VisibleSpan, ...]:
     """Return the stretches in which something is found where the original shows it, worst score first."""
     joined: list[list[Sight]] = []
     for sight in sorted(sights, key=lambda s: (s.target, s.index)):
-        if sight.similarity < STILL_THERE:
+        if not sight.shows:
             continue
         last = joined[-1][-1] if joined else None
         together = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from eyelid.audit.model import Standing, Verdict
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
 CONTEXT: Final = "context"
 VOICE: Final = "voice"
 REDETECTION: Final = "re-detection"
+REIDENTIFICATION: Final = "re-identification"
+RESTORATION: Final = "restoration"
+METADATA: Final = "metadata"
+COIN: Final = 0.5
 WIDEST: Final = 0.25
 """An interval that reaches further above chance than this says too little."""
 
+_EXPOSURES = {
+    REIDENTIFICATION: "People in this file can be identified behind what covers them.",
+    RESTORATION: "What covers people in this file can be undone far enough to identify them.",
+    METADATA: "This file still says more than its pictures do.",
+}
 _THEOREMS = {GuaranteeKind.DP, GuaranteeKind.METRIC_DP}
 
 
@@ -29,27 +39,29 @@ def judge(
     visible: Sequence[VisibleSpan],
     guarantee: Guarantee | None,
     privacy: PrivacySpent | None,
+    people: int,
 ) -> Verdict:
-    """Return the verdict on an output: its worst finding decides, and is the reason."""
-    exposures = [_visible(span) for span in visible[:1]] + [
-        _succeeds(result)
-        for result in sorted(attacks, key=lambda r: r.chance - r.success)
-        if result.beats_chance and not _of_context(result) and result.attack != REDETECTION
-    ]
-    if exposures:
-        return Verdict(
-            standing=Standing.EXPOSED,
-            sentence="People in this file can be identified, or what should be hidden still shows.",
-            reason=exposures[0],
-        )
-    around = [_succeeds(result) for result in attacks if _of_context(result) and result.beats_chance]
+    """Return the verdict on an output: its worst finding decides, and is the reason.
+
+    ``people`` is how many an attacker may have to choose among: a theorem counts where it leaves the attacker
+    who knew nothing less sure than a coin.
+    """
+    if visible:
+        sentence = "Something that should be hidden still shows in this file."
+        return Verdict(standing=Standing.EXPOSED, sentence=sentence, reason=_visible(visible[0]))
+    succeeded = sorted((r for r in attacks if r.beats_chance), key=lambda r: r.chance - r.success)
+    for name, sentence in _EXPOSURES.items():
+        for result in succeeded:
+            if result.attack.startswith(name):
+                return Verdict(standing=Standing.EXPOSED, sentence=sentence, reason=_succeeds(result))
+    around = [result for result in succeeded if result.attack.startswith((CONTEXT, VOICE))]
     if around:
         return Verdict(
             standing=Standing.BY_CONTEXT,
             sentence="What was covered gave no attack more than chance, but what surrounds it tells people.",
-            reason=around[0],
+            reason=_succeeds(around[0]),
         )
-    named = [r for r in attacks if r.attack.startswith("re-identification") and r.measure == "rank-1"]
+    named = [r for r in attacks if r.attack.startswith(REIDENTIFICATION) and r.measure == "rank-1"]
     if not named:
         return Verdict(
             standing=Standing.IN_DOUBT,
@@ -61,26 +73,37 @@ def judge(
         return Verdict(
             standing=Standing.IN_DOUBT,
             sentence="No attack is shown to beat chance, but too few people were measured to be sure.",
-            reason=f"{_figures(widest)}: the interval is wide; give pictures of others (--gallery).",
+            reason=f"The interval of re-identification is wide: {_figures(widest)}; "
+            "give pictures of others (--gallery).",
         )
+    figures = f"Re-identification: {_figures(widest)}."
     if guarantee is not None and guarantee.kind in _THEOREMS and privacy is not None:
-        return Verdict(
-            standing=Standing.BOUNDED,
-            sentence=(
-                f"A theorem bounds every attacker on the covered regions (epsilon {privacy.epsilon_whole:g} "
-                "for a whole one), and no attack that was run did better than chance."
-            ),
-            reason=_figures(widest),
+        sure = certainty(privacy.epsilon_whole, people)
+        if sure < COIN:
+            return Verdict(
+                standing=Standing.BOUNDED,
+                sentence=(
+                    f"A theorem bounds every attacker on the covered regions (epsilon "
+                    f"{privacy.epsilon_whole:g} for a whole one), and no attack that was run beat chance."
+                ),
+                reason=f"Who knew nothing is at most {sure:.0%} sure of one of {people} people. {figures}",
+            )
+        figures += (
+            f" The theorem adds nothing: epsilon {privacy.epsilon_whole:g} for a whole region is large."
         )
     return Verdict(
         standing=Standing.AT_CHANCE,
         sentence="Every attack that was run on the covered regions does as well as guessing, and no better.",
-        reason=_figures(widest),
+        reason=figures,
     )
 
 
-def _of_context(result: AttackResult) -> bool:
-    return result.attack.startswith((CONTEXT, VOICE))
+def certainty(epsilon: float, people: int) -> float:
+    """Return the most that one who knew nothing can be sure of one of ``people`` after a release at epsilon.
+
+    The odds grow by e^epsilon at most (Dwork and Roth, 2014, section 2.3).
+    """
+    return 1 / (1 + (max(people, 2) - 1) * math.exp(-min(epsilon, 700.0)))
 
 
 def _visible(span: VisibleSpan) -> str:
