@@ -69,8 +69,7 @@ class MetricObfuscator(NoisyCellObfuscator):
             assumption=(
                 "The detectors found every target, in the same places for both inputs, and all frames of a "
                 "person are one track. The theorem is for real numbers: the noise has 52 random bits a "
-                "number, so what is rarer than that may tell inputs apart, and what is released is rounded to "
-                "whole tones."
+                "number, so rarer events may tell inputs apart; what is released is rounded to whole tones."
             ),
             not_covered=(
                 "what large distances tell, such as who somebody is: the epsilon of the whole region counts",
