@@ -49,11 +49,16 @@ class NetworkAttacker(Attacker):
         import torch
 
         people, labels = np.unique(training.people, return_inverse=True)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            network = _train(torch.from_numpy(training.features), torch.from_numpy(labels), len(people))
-        with torch.no_grad():
-            return np.asarray(network(_as_pictures(torch.from_numpy(probes))), np.float64)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # so small a network waits for its threads longer than they help
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                network = _train(torch.from_numpy(training.features), torch.from_numpy(labels), len(people))
+            with torch.no_grad():
+                return np.asarray(network(_as_pictures(torch.from_numpy(probes))), np.float64)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _train(features: torch.Tensor, labels: torch.Tensor, people: int) -> nn.Module:
