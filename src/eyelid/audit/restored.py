@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from eyelid.audit.watch import Track
     from eyelid.types import Bgr
 
-EPOCHS: Final = 4
-_MOST_PAIRS: Final = 80
+EPOCHS: Final = 3
+_MOST_PAIRS: Final = 64
 _MOST_PROBES: Final = 2
 """Of each person."""
 

@@ -32,6 +32,7 @@ from eyelid.evidence.file import input_file, output_file
 from eyelid.evidence.model import Media, Software, Stage
 from eyelid.evidence.software import software
 from eyelid.jobs.finder import Finder
+from eyelid.jobs.memory import keep_freed_memory
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.search import Searcher
 from eyelid.jobs.settings import Settings
@@ -133,6 +134,7 @@ def audit(
         watched, media = _watch(output, original, kind, targets, settings, listener)
     if findings.skipped:
         raise UsageError(findings.skipped[0].reason)
+    keep_freed_memory()
     tracks = [track for track in watched.tracks.values() if track.clear]
     steps = 6
     _redetect(findings, watched)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from eyelid.types import Bgr, RawFrame
 
 GLANCES_A_SECOND: Final = 2.0
-MOST_PICTURES: Final = 24
+MOST_PICTURES: Final = 12
 """Of each track; a longer one is looked at less often."""
 MOST_TRACKS: Final = 300
 SMALLEST_FACE: Final = 12.0
