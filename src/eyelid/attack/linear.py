@@ -30,12 +30,14 @@ class LinearAttacker(Attacker):
     def scores(self, training: Training, probes: Rows) -> Scores:
         """Return the classifier's scores; pictures that are all alike leave it nothing but a guess."""
         require(f"the attacker {self.name}", "attack", "sklearn")
-        reduced, seen = principal_components(training, probes)
-        if reduced.features.shape[-1] == 0:
-            return np.zeros((len(probes), len(np.unique(training.people))))
-        rows, people = reduced.rows(_MOST_NUMBERS)
-        with warnings.catch_warnings():
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        with warnings.catch_warnings(), threadpool_limits(limits=1):  # threads wait more than they help here
             warnings.simplefilter("ignore")  # enough iterations for an attack need not reach the optimum
+            reduced, seen = principal_components(training, probes)
+            if reduced.features.shape[-1] == 0:
+                return np.zeros((len(probes), len(np.unique(training.people))))
+            rows, people = reduced.rows(_MOST_NUMBERS)
             table = np.asarray(self._classify(rows, people, seen), np.float64)
         return table if table.ndim == 2 else np.stack([-table, table], axis=1)
 
