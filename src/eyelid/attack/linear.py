@@ -10,6 +10,7 @@ import numpy as np
 
 from eyelid.attack.attacker import Attacker, Rows, Scores, Training
 from eyelid.attack.base import Knowledge
+from eyelid.attack.threads import one_thread
 from eyelid.models.extras import require
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ class LinearAttacker(Attacker):
     def scores(self, training: Training, probes: Rows) -> Scores:
         """Return the classifier's scores; pictures that are all alike leave it nothing but a guess."""
         require(f"the attacker {self.name}", "attack", "sklearn")
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-        with warnings.catch_warnings(), threadpool_limits(limits=1):  # threads wait more than they help here
+        with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore")  # enough iterations for an attack need not reach the optimum
             reduced, seen = principal_components(training, probes)
             if reduced.features.shape[-1] == 0:

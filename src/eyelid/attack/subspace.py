@@ -14,6 +14,7 @@ import numpy as np
 from eyelid.attack.attacker import LONGEST_SIDE
 from eyelid.attack.base import Knowledge
 from eyelid.attack.linear import DiscriminantAttacker
+from eyelid.attack.threads import one_thread
 
 if TYPE_CHECKING:
     from eyelid.attack.attacker import Rows
@@ -30,6 +31,7 @@ class SubspaceAttacker(DiscriminantAttacker):
     levels = frozenset({Knowledge.RETRAINED})
     draws = 5
 
+    @one_thread()
     def features(self, pictures: Pictures) -> Rows:
         """Return U U' and V V' of each picture, scaled down, as one row."""
         return np.stack([_projections(picture) for picture in pictures])

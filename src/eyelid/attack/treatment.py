@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from eyelid.attack.p3_public import public_picture
+from eyelid.attack.threads import one_thread
 from eyelid.errors import UsageError
 from eyelid.obfuscate.p3 import MAX_THRESHOLD, MIN_THRESHOLD
 from eyelid.obfuscate.regions import Coverage
@@ -57,6 +58,7 @@ class Treatment:
     release: Callable[[Picture], Picture]
     noiseless: Callable[[Picture], Picture] | None = None
 
+    @one_thread()
     def treat(self, pictures: Pictures, draws: int = 1) -> Pictures:
         """Return independent releases of each picture: uint8 (n, draws, height, width).
 
@@ -65,6 +67,7 @@ class Treatment:
         times = 1 if self.noiseless is None else draws
         return np.stack([np.stack([self.release(p) for _ in range(times)]) for p in pictures])
 
+    @one_thread()
     def ideal(self, pictures: Pictures) -> Pictures:
         """Return each picture without the noise of the method: uint8 (n, height, width)."""
         return np.stack([(self.noiseless or self.release)(p) for p in pictures])
