@@ -72,6 +72,7 @@ def run(arm: Arm) -> Run:
             log.seek(0)
             raise SystemExit(f"{arm.name} failed: {log.read().decode(errors='replace')[-2000:]}")
     process.returncode = 0
+    arm.clean()  # the peer writes beside its inputs: the next arm would take that for more photos
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
