@@ -14,7 +14,7 @@ from eyelid.attack.treatment import parse
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.timeout(1200)]
 
 SEEDS = 4
 
@@ -31,10 +31,10 @@ def faces(data_dir: Path) -> Faces:
         ("clear", ("discriminant", "nearest"), 0.95, 1.0),
         ("pixelate:16", ("likelihood", "discriminant", "nearest"), 0.95, 1.0),
         ("dp-pixelate:eps=.1", ("likelihood", "logistic", "nearest"), 0.03, 0.15),
-        ("dp-pixelate:eps=.5", ("likelihood", "nearest"), 0.45, 0.85),
+        pytest.param("dp-pixelate:eps=.5", ("likelihood", "nearest"), 0.45, 0.85, marks=pytest.mark.slow),
         ("dp-pixelate:eps=1", ("likelihood", "nearest"), 0.85, 0.97),
         ("p3:10", ("coefficients",), 0.88, 1.0),  # 90 over ten splits
-        ("svd:k=4,eps=.001", ("subspace",), 0.75, 1.0),
+        pytest.param("svd:k=4,eps=.001", ("subspace",), 0.75, 1.0, marks=pytest.mark.slow),
         ("blur:15", ("discriminant", "nearest"), 0.95, 1.0),
     ],
 )
