@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -25,7 +26,7 @@ class SignatureState(StrEnum):
     OTHER_KEY = "made by another key"
 
 
-class Checked:
+class Checked(ABC):
     """What a check of a record says: evidence here, audits elsewhere; ``noun`` is what the record is.
 
     ``intact``: the output has the size and SHA-256 that the record names. ``key_id`` is the signer's, None
@@ -41,9 +42,9 @@ class Checked:
     trusted: bool
 
     @property
+    @abstractmethod
     def record_path(self) -> Path:
         """Where the record lies."""
-        raise NotImplementedError
 
     @property
     def ok(self) -> bool:
