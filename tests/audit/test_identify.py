@@ -45,6 +45,8 @@ def test_black_names_nobody(still: bool) -> None:
     found = identified(tracks_of(black, each=4), "eyelid:solid", still=still)
     assert {result.threat.knowledge for result in found.results} == set(Knowledge)
     assert not any(result.beats_chance for result in found.results)
+    moments = "this very moment" if still else "other moments"
+    assert all(moments in result.threat.capability for result in found.results)
     assert {curve.kind for curve in found.curves} == {CurveKind.RANK, CurveKind.ROC}
 
 

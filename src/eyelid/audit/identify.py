@@ -37,9 +37,9 @@ ATTACKERS: Final = ("discriminant", "nearest-contrast", "embedding-retrained", "
 DRAWS: Final = 8
 _AUC_DRAWS: Final = 200
 _CAPABILITY: Final = {
-    Knowledge.NAIVE: "clear pictures of the people at other moments, and a recogniser off the shelf",
-    Knowledge.METHOD: "clear pictures of the people at other moments, which it treats alike",
-    Knowledge.RETRAINED: "clear pictures of the people at other moments, treated alike often, to learn from",
+    Knowledge.NAIVE: "clear pictures of the people at {moments}, and a recogniser off the shelf",
+    Knowledge.METHOD: "clear pictures of the people at {moments}, which it treats alike",
+    Knowledge.RETRAINED: "clear pictures of the people at {moments}, treated alike often, to learn from",
 }
 
 
@@ -48,7 +48,7 @@ class Lineup:
     """People to name: ``gallery`` clear pictures (n, 112, 92) of ``known`` (n,), ``probes`` of ``people``.
 
     ``treated`` (n, draws, 112, 92) is what the method makes of the gallery, ``ideal`` without its noise.
-    People who are known and not among ``people`` are distractors.
+    People who are known and not among ``people`` are distractors. ``moments`` says when the gallery is of.
     """
 
     gallery: Pictures
@@ -57,6 +57,7 @@ class Lineup:
     known: Labels
     probes: Pictures
     people: Labels
+    moments: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ def line_up(
     else:
         alike = np.stack([*treated, *distractors])
         made, ideal = alike[:, None], alike
-    return Lineup(clear, made, ideal, np.array(known), np.stack(probes), np.array(people))
+    moments = "this very moment" if still else "other moments"
+    return Lineup(clear, made, ideal, np.array(known), np.stack(probes), np.array(people), moments)
 
 
 def identify(lineup: Lineup) -> Identified:
@@ -164,7 +166,11 @@ def _rehearse(attacker: Attacker, training: Training, rows: Rows) -> float:
 def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[AttackResult], tuple[Curve, ...]]:
     name, scores = trial.name, trial.scores
     known = np.unique(lineup.known)
-    threat = Threat(goal="name the person behind a face", knowledge=level, capability=_CAPABILITY[level])
+    threat = Threat(
+        goal="name the person behind a face",
+        knowledge=level,
+        capability=_CAPABILITY[level].format(moments=lineup.moments),
+    )
     found = rank_probabilities(scores, lineup.people, known)[:, 0]
     own = lineup.people[:, None] == known
     counts = np.bincount(lineup.people)
