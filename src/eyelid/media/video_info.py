@@ -160,6 +160,13 @@ def _warnings(walk: Walk) -> Iterator[str]:
             f"{count} {'frame is' if count == 1 else 'frames are'} missing from a steady rate, the first "
             f"after {walk.missing.after:.2f} s: the input may be damaged there."
         )
+    if walk.left_out:
+        one = walk.left_out == 1
+        yield (
+            f"{walk.left_out} {'frame' if one else 'frames'} that the input lists {'is' if one else 'are'} "
+            "empty or outside the part that it says to show, and not in the output: the input was trimmed, or "
+            "is damaged."
+        )
 
 
 def _stream_name(stream: Stream) -> str:

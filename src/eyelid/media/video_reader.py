@@ -115,6 +115,8 @@ class VideoReader:
         clock = _Clock(self.path, container, stream)
         shape: tuple[int, int, str] | None = None
         frames = samples = promised = 0
+        indexed = container.format.name == "avi" or "mp4" in container.format.name
+        starts_on_key = indexed and any(entry.is_keyframe for entry in stream.index_entries[:1])
         entry: int | None = None  # the time of the first key frame; what is shown before it cannot be decoded
         for packet in container.demux(stream):
             clock.see(packet)
@@ -133,7 +135,7 @@ class VideoReader:
             try:
                 decoded = stream.decode(packet)
             except InvalidDataError as error:
-                if not frames and not packet.is_keyframe:
+                if not frames and not packet.is_keyframe and not starts_on_key:
                     continue  # the file begins amid a group of pictures that no decoder can show
                 raise self._damaged(clock) from error
             for frame in decoded:
@@ -148,7 +150,6 @@ class VideoReader:
                 frames += 1
                 yield clock.set(frame), frame
         undecoded = stream.codec_context.codec.canonical_name in _ONE_FRAME_A_PACKET and frames < promised
-        indexed = container.format.name == "avi" or "mp4" in container.format.name
         listed = sum(entry.size > 0 for entry in stream.index_entries) if whole and indexed else 0
         if whole and (undecoded or samples < listed):
             raise self._damaged(clock)

@@ -27,10 +27,11 @@ REPAIR: Final = "repair it with 'ffmpeg -i damaged.mp4 -c copy repaired.mp4' or 
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path, *, untrimmed: bool = False) -> Iterator[InputContainer]:
     """Open a local file for demuxing; playlists and addresses are refused.
 
-    Raises InputError (missing, empty, unreadable, damaged) from here and from whatever is read inside.
+    ``untrimmed``: what an MP4's edit lists leave out is there too. Raises InputError (missing, empty,
+    unreadable, damaged) from here and from whatever is read inside.
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file; check the path")
@@ -42,8 +43,9 @@ def opened(path: Path) -> Iterator[InputContainer]:
             raise InputError(f"{path} is truncated: it ends before the length that it declares; {REPAIR}")
     except PermissionError as error:
         raise InputError(f"{path} may not be read; change its permissions") from error
+    options = _OPTIONS | ({"ignore_editlist": "1"} if untrimmed else {})
     try:
-        with av.open(f"file:{path}", container_options=_OPTIONS, metadata_errors="replace") as container:
+        with av.open(f"file:{path}", container_options=options, metadata_errors="replace") as container:
             yield container
     except (av.FFmpegError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is damaged or not a video that eyelid reads; {REPAIR}") from error
@@ -67,18 +69,25 @@ def picture_stream(path: Path, container: InputContainer) -> VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a walk over all packets finds: their number, and what is missing between them."""
+    """What a walk over all packets finds: their number, what is missing between them, what is not shown.
+
+    ``left_out`` counts the frames that an MP4 lists but, by its own word, does not show.
+    """
 
     frames: int | None = None
     missing: Missing | None = None
+    left_out: int = 0
 
 
 def scan(path: Path) -> Walk:
-    """Walk over the packets of a Matroska or WebM file, which does not say how many frames it holds.
+    """Look for frames of an MP4, Matroska or WebM file that its demuxer leaves out without a word.
 
-    Their demuxer skips what it cannot read, and only its log tells. Raises InputError where it did.
+    A Matroska file does not say how many frames it holds: all its packets are walked over. Raises InputError
+    where parts cannot be read.
     """
     with _log_of_errors() as messages, opened(path) as container:  # opening reads the first packets
+        if "mp4" in container.format.name:
+            return _listed(path, container)
         if "matroska" not in container.format.name:
             return Walk()
         stream = picture_stream(path, container)
@@ -91,6 +100,19 @@ def scan(path: Path) -> Walk:
     if any("matroska" in name for _, name, _ in messages):
         raise InputError(f"{path} is damaged inside: parts of it cannot be read; {REPAIR}")
     return Walk(count, rhythm.end() if rhythm else None)
+
+
+def _listed(path: Path, container: InputContainer) -> Walk:
+    """Hold the frames that an MP4 shows against the number it declares, which fragments do not have."""
+    stream = picture_stream(path, container)
+    shown = sum(entry.size > 0 and not entry.is_discard for entry in stream.index_entries)
+    left_out = max(stream.frames, len(stream.index_entries)) - shown
+    if left_out <= 0:
+        return Walk()
+    with opened(path, untrimmed=True) as whole:
+        if len(picture_stream(path, whole).index_entries) < stream.frames:
+            raise InputError(f"{path} is damaged: it does not say where all its frames lie; {REPAIR}")
+    return Walk(shown or None, left_out=left_out)
 
 
 @contextmanager
