@@ -164,8 +164,8 @@ def _warnings(walk: Walk) -> Iterator[str]:
         one = walk.left_out == 1
         yield (
             f"{walk.left_out} {'frame' if one else 'frames'} that the input lists {'is' if one else 'are'} "
-            "empty or outside the part that it says to show, and not in the output: the input was trimmed, or "
-            "is damaged."
+            "empty or outside the part that it says to show, and not in the output: the input was trimmed, "
+            "or is damaged."
         )
 
 
