@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from eyelid.audit.api import audit
-    from eyelid.jobs.api import anonymize, anonymize_folder, unlock, verify
+    from eyelid.audit.verify import verify
+    from eyelid.jobs.api import anonymize, anonymize_folder, unlock
     from eyelid.jobs.settings import Settings
     from eyelid.types import Quality, Shape, Target
 
@@ -34,7 +35,7 @@ _HOMES = {
     "anonymize_folder": "eyelid.jobs.api",
     "audit": "eyelid.audit.api",
     "unlock": "eyelid.jobs.api",
-    "verify": "eyelid.jobs.api",
+    "verify": "eyelid.audit.verify",
 }
 
 

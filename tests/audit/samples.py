@@ -13,6 +13,7 @@ from eyelid.audit.model import (
     Curve,
     CurveKind,
     Kept,
+    Place,
     Skipped,
     Standing,
     Utility,
@@ -164,6 +165,7 @@ def _visible(*, still: bool) -> tuple[VisibleSpan, ...]:
             end=end,
             frames=1 + (last - first) // 12,
             score=score,
+            place=Place(frame=first, x0=600, y0=80, x1=640, y1=132),
         )
 
     if still:

@@ -301,6 +301,11 @@ def test_a_still_has_pages_and_no_time() -> None:
     page = drawn(Standing.EXPOSED, still=True)
     assert 'class="stretch"' not in page
     assert "page 1" in Page(page).text
+    assert "x 600 to 640, y 80 to 132 px" in Page(page).text
+
+
+def test_a_stretch_names_the_frame_of_its_place() -> None:
+    assert "x 600 to 640, y 80 to 132 px in frame 312" in Page(drawn(Standing.EXPOSED)).text
 
 
 def test_many_stretches_are_counted_where_they_are_not_listed() -> None:

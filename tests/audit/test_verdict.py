@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eyelid.attack.base import AttackResult, Knowledge, Threat
-from eyelid.audit.model import Standing, VisibleSpan
+from eyelid.audit.model import Place, Standing, VisibleSpan
 from eyelid.audit.verdict import judge
 from eyelid.privacy.ledger import PrivacySpent
 from eyelid.types import Guarantee, GuaranteeKind, Target
@@ -59,6 +59,16 @@ def test_the_worst_finding_decides(
     verdict = judge(attacks, visible, None, None, 10)
     assert verdict.standing is standing
     assert "safe" not in verdict.sentence + verdict.reason
+
+
+def test_the_reason_names_the_place() -> None:
+    place = Place(frame=5, x0=10, y0=20, x1=30, y1=50)
+    span = SPAN.model_copy(update={"place": place})
+    assert "x 10 to 30, y 20 to 50 px in frame 5:" in judge([], [span, SPAN], None, None, 2).reason
+    assert judge([], [span, SPAN], None, None, 2).reason.endswith("1 more find is listed.")
+    page = span.model_copy(update={"first": 0, "last": 0, "start": None, "end": None})
+    reason = judge([], [page], None, None, 2).reason
+    assert reason.startswith("A face shows on page 1, x 10 to 30, y 20 to 50 px: ")
 
 
 def test_only_a_theorem_that_the_attacks_agree_with_is_a_bound() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from eyelid.audit.model import Place
 from eyelid.audit.spans import spans
 from eyelid.audit.watch import MOST_PICTURES, Sight, Watched, Watcher, similarity
 from eyelid.detect.base import Detector
@@ -90,6 +91,7 @@ def test_an_uncovered_face_is_there_from_the_first_to_the_last_glance() -> None:
     clear = [picture(0)] * 9
     (span,) = spans(watch(clear, clear).sights)
     assert (span.first, span.last, span.start, span.end, span.frames) == (0, 8, 0.0, 2.0, 5)
+    assert span.place == Place(frame=0, x0=20, y0=20, x1=60, y1=60)
 
 
 def test_what_the_detector_does_not_find_in_the_original_was_nobody() -> None:
@@ -147,10 +149,39 @@ def test_similarity_is_correlation_of_the_middle() -> None:
 
 
 def test_spans_join_neighbours_of_one_target() -> None:
-    sights = [Sight(Target.FACE, i, i / 2, 0.5, True) for i in (0, 1, 2, 9)]
-    sights += [Sight(Target.PLATE, 1, 0.5, 0.8, True), Sight(Target.FACE, 5, 2.5, 0.9, False)]
+    box = (1, 2, 3, 4)
+    sights = [Sight(Target.FACE, i, i / 2, 0.5, True, box) for i in (0, 1, 2, 9)]
+    sights += [Sight(Target.PLATE, 1, 0.5, 0.8, True, box), Sight(Target.FACE, 5, 2.5, 0.9, False, box)]
     assert [(s.target, s.first, s.last) for s in spans(sights)] == [
         (Target.PLATE, 1, 1),
         (Target.FACE, 0, 2),
         (Target.FACE, 9, 9),
     ]
+
+
+def test_a_span_names_the_place_of_its_best_score() -> None:
+    sights = [
+        Sight(Target.FACE, i, i / 2, score, True, (10 * i, 0, 10 * i + 5, 5))
+        for i, score in enumerate((0.5, 0.9, 0.7))
+    ]
+    (span,) = spans(sights)
+    assert (span.first, span.last, span.score) == (0, 2, 0.9)
+    assert span.place == Place(frame=1, x0=10, y0=0, x1=15, y1=5)
+
+
+def test_each_find_on_a_page_is_told_by_itself() -> None:
+    """A photo has no time to join over: whoever reads must find each face that shows."""
+    sights = [Sight(Target.FACE, 0, None, 0.5 + i / 10, True, (50 * i, 0, 50 * i + 9, 9)) for i in range(3)]
+    found = spans(sights)
+    assert [span.place.x0 for span in found if span.place] == [100, 50, 0]
+    assert {span.frames for span in found} == {1}
+
+
+def test_a_box_beyond_the_frame_is_told_within_it() -> None:
+    class Beyond(Always):
+        def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
+            box = np.array([[-5.5, 20.4, 500, 60.2]], np.float32)
+            return [Detections(box, np.ones(1, np.float32), (Target.FACE,))]
+
+    (sight,) = watch([picture(0)], [picture(0)], Beyond()).sights
+    assert sight.box == (0, 20, 128, 61)

@@ -82,6 +82,7 @@ def test_programs_read_lines_of_json(here: Here, films: tuple[Path, Path]) -> No
     assert [line["unit"] for line in progress] == ["frames", "attacks"]
     assert (result["event"], result["standing"]) == ("result", "exposed")
     assert result["json"].endswith("march.audit.json")
+    assert result["visible"][0]["place"] == {"frame": 312, "x0": 600, "y0": 80, "x1": 640, "y1": 132}
     assert names(output.parent) == FILMS | {"march.audit.json", "march.audit.html"}
 
 

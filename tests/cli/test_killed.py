@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import eyelid
+from eyelid.evidence.verify import Verification
 from tests.canary import HIDDEN, Scene, Watch, correlation, needles, pictures, save_scene, save_still
 
 from .program import SPOT, names, run, signal_all, start
@@ -41,6 +42,7 @@ def assert_whole(output: Path, source: Path) -> None:
         assert all(correlation(picture, seed) < HIDDEN for seed in SCENE.hidden)
     verification = eyelid.verify(output)
     assert verification.ok
+    assert isinstance(verification, Verification)
     assert verification.evidence.frames.total == len(made)
 
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eyelid.errors import EvidenceError, InputError, OutputError
-from eyelid.evidence.file import canonical, evidence_path, input_file, parse, read, write
+from eyelid.evidence.file import EVIDENCE, evidence_path, input_file, read, write
 from eyelid.evidence.model import Evidence
+from eyelid.evidence.records import canonical
 from tests.evidence.samples import clip_evidence
 
 JSON = st.recursive(
@@ -74,7 +75,7 @@ def test_other_spellings_are_refused(output: Path) -> None:
     twice = raw.replace(b'  "schema"', b'  "dropped": [],\n  "schema"', 1)
     for other in [raw + b"\n", raw[:-1], json.dumps(document).encode(), b"\xef\xbb\xbf" + raw, twice]:
         with pytest.raises(EvidenceError):
-            parse(other, path)
+            EVIDENCE.parse(other, path)
 
 
 def test_a_number_in_quotes_is_no_number(output: Path) -> None:
@@ -83,7 +84,7 @@ def test_a_number_in_quotes_is_no_number(output: Path) -> None:
     document = json.loads(path.read_bytes())
     document["frames"]["held"] = "12"
     with pytest.raises(EvidenceError, match=r"frames\.held"):
-        parse(canonical(document), path)
+        EVIDENCE.parse(canonical(document), path)
 
 
 @pytest.mark.parametrize(

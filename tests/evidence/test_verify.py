@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eyelid.errors import EvidenceError, OutputError
-from eyelid.evidence.file import canonical, evidence_path, write
+from eyelid.evidence.file import evidence_path, write
+from eyelid.evidence.records import canonical
 from eyelid.evidence.signing import (
     SigningKeyFiles,
     generate_signing_key,

@@ -12,6 +12,7 @@ import pytest
 import eyelid
 from eyelid.detect.custom import SupervisionDetector
 from eyelid.errors import InputError, OutputError, UsageError
+from eyelid.evidence.model import SignedEvidence
 from eyelid.evidence.signing import generate_signing_key
 from eyelid.evidence.summary import summary
 from eyelid.evidence.verify import SignatureState
@@ -100,7 +101,8 @@ def test_evidence_says_what_was_done(tmp_path: Path) -> None:
     )
     evidence = result.evidence
     assert evidence is not None
-    on_disk = eyelid.verify(result.output).evidence
+    on_disk = eyelid.verify(result.output).record
+    assert isinstance(on_disk, SignedEvidence)
     assert on_disk.model_dump(exclude={"signature"}) == evidence.model_dump()
     assert evidence.input.sha256 == sha256(source)
     assert evidence.input.size == source.stat().st_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Final, Literal, Self
 
@@ -21,6 +20,7 @@ from eyelid.evidence.model import (
     Software,
     Stage,
     Step,
+    schema_of,
 )
 from eyelid.privacy.ledger import PrivacySpent
 from eyelid.types import Guarantee, Target
@@ -58,10 +58,27 @@ class Skipped(Record):
     reason: Sentence
 
 
+class Place(Record):
+    """A box in pixels of one frame (of a still: page): its left, top, right and bottom edge."""
+
+    frame: NonNegativeInt
+    x0: NonNegativeInt
+    y0: NonNegativeInt
+    x1: NonNegativeInt
+    y1: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.x1 < self.x0 or self.y1 < self.y0:
+            raise ValueError("a place ends before it begins")
+        return self
+
+
 class VisibleSpan(Record):
     """Frames ``first`` to ``last`` in which a detector still sees a target; times in seconds, None in stills.
 
-    ``frames`` counts those that were looked at and show it, ``score`` is the best score.
+    ``frames`` counts those that were looked at and show it, ``score`` is the best score, and ``place`` is
+    where that was; None in audits of before it was named.
     """
 
     target: Target
@@ -71,6 +88,7 @@ class VisibleSpan(Record):
     end: NonNegativeFloat | None
     frames: PositiveInt
     score: NonNegativeFloat
+    place: Place | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -166,13 +184,8 @@ class SignedAudit(Audit):
 
 
 def json_schema() -> str:
-    """Return the JSON Schema (draft 2020-12) of a file of an audit, as published in ``docs/schema``."""
-    schema = SignedAudit.model_json_schema(by_alias=True, mode="serialization")
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:eyelid:{SCHEMA}",
-    } | schema
-    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    """Return the JSON Schema of a file of an audit."""
+    return schema_of(SignedAudit, SCHEMA)
 
 
 if __name__ == "__main__":

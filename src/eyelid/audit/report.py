@@ -17,6 +17,7 @@ import numpy as np
 from eyelid.attack.base import Knowledge
 from eyelid.audit.file import HTML_SUFFIX, JSON_SUFFIX
 from eyelid.audit.plots import plots, strongest_naming
+from eyelid.audit.verdict import place_words
 from eyelid.audit.words import (
     GUARANTEES,
     KNOWLEDGE,
@@ -113,7 +114,7 @@ def render(audited: Audited, name: str, *, show_original: bool = False) -> str:
             plots=plots(audit),
             timeline=_timeline(audit),
             ticks=_ticks(audit.media.duration),
-            spans=[(span, _when(span)) for span in audit.visible[:SPANS_LISTED]],
+            spans=[(span, _when(span), place_words(span)) for span in audit.visible[:SPANS_LISTED]],
             people=[_pictures(portrait, show_original=show_original) for portrait in audited.portraits],
             show_original=show_original,
             json_name=name.removesuffix(HTML_SUFFIX) + JSON_SUFFIX,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eyelid.audit.model import VisibleSpan
+from eyelid.audit.model import Place, VisibleSpan
 from eyelid.audit.watch import GLANCES_A_SECOND
 
 if TYPE_CHECKING:
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def spans(sights: Sequence[Sight]) -> tuple[VisibleSpan, ...]:
-    """Return the stretches in which something is found where the original shows it, worst score first."""
+    """Return the stretches in which something is found where the original shows it, worst score first.
+
+    In a film they tell when, and one place of each; pages have no time, and each find is told by itself.
+    """
     joined: list[list[Sight]] = []
     for sight in sorted(sights, key=lambda s: (s.target, s.index)):
         if not sight.shows:
@@ -23,29 +26,27 @@ def spans(sights: Sequence[Sight]) -> tuple[VisibleSpan, ...]:
         together = (
             last is not None
             and last.target is sight.target
-            and (
-                sight.index == last.index
-                or (
-                    sight.time is not None
-                    and last.time is not None
-                    and sight.time - last.time <= 1.5 / GLANCES_A_SECOND
-                )
-            )
+            and sight.time is not None
+            and last.time is not None
+            and sight.time - last.time <= 1.5 / GLANCES_A_SECOND
         )
         if together:
             joined[-1].append(sight)
         else:
             joined.append([sight])
-    found = [
-        VisibleSpan(
-            target=group[0].target,
-            first=group[0].index,
-            last=group[-1].index,
-            start=group[0].time,
-            end=group[-1].time,
-            frames=len({sight.index for sight in group}),
-            score=max(sight.score for sight in group),
-        )
-        for group in joined
-    ]
-    return tuple(sorted(found, key=lambda span: -span.score))
+    return tuple(sorted(map(_span, joined), key=lambda span: -span.score))
+
+
+def _span(sights: Sequence[Sight]) -> VisibleSpan:
+    worst = max(sights, key=lambda sight: sight.score)
+    x0, y0, x1, y1 = worst.box
+    return VisibleSpan(
+        target=worst.target,
+        first=sights[0].index,
+        last=sights[-1].index,
+        start=sights[0].time,
+        end=sights[-1].time,
+        frames=len({sight.index for sight in sights}),
+        score=worst.score,
+        place=Place(frame=worst.index, x0=x0, y0=y0, x1=x1, y1=y1),
+    )

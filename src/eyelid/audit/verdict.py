@@ -48,7 +48,7 @@ def judge(
     """
     if visible:
         sentence = "Something that should be hidden still shows in this file."
-        return Verdict(standing=Standing.EXPOSED, sentence=sentence, reason=_visible(visible[0]))
+        return Verdict(standing=Standing.EXPOSED, sentence=sentence, reason=_visible(visible))
     succeeded = sorted((r for r in attacks if r.beats_chance), key=lambda r: r.chance - r.success)
     for name, sentence in _EXPOSURES.items():
         for result in succeeded:
@@ -106,15 +106,27 @@ def certainty(epsilon: float, people: int) -> float:
     return 1 / (1 + (max(people, 2) - 1) * math.exp(-min(epsilon, 700.0)))
 
 
-def _visible(span: VisibleSpan) -> str:
+def _visible(visible: Sequence[VisibleSpan]) -> str:
+    span, more = visible[0], len(visible) - 1
     where = (
-        f"in frame {span.first}"
+        f"on page {span.first + 1}"
         if span.start is None
         else f"at {span.start:.1f} s"
         if span.start == span.end
         else f"from {span.start:.1f} s to {span.end:.1f} s"
     )
-    return f"A {span.target} shows {where}: a detector finds it there, as in the original."
+    place = f", {place_words(span)}" if span.place else ""
+    others = f" {more} more {'find is' if more == 1 else 'finds are'} listed." if more else ""
+    return f"A {span.target} shows {where}{place}: a detector finds it there, as in the original.{others}"
+
+
+def place_words(span: VisibleSpan) -> str:
+    """Say where in a frame something shows; nothing where an old audit does not tell."""
+    place = span.place
+    if place is None:
+        return ""
+    words = f"x {place.x0} to {place.x1}, y {place.y0} to {place.y1} px"
+    return f"{words} in frame {place.frame}" if span.last > span.first else words
 
 
 def _succeeds(result: AttackResult) -> str:

@@ -81,7 +81,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A target that a detector marks in the output.
+    """A target that a detector marks in the output, in the ``box`` x0 y0 x1 y1 in whole pixels.
 
     ``shows``: the place looks as in the original, where the same detector finds the same target.
     """
@@ -91,6 +91,7 @@ class Sight:
     time: float | None
     score: float
     shows: bool
+    box: tuple[int, int, int, int]
 
 
 @dataclass(slots=True, eq=False)
@@ -192,9 +193,12 @@ class Watcher:
             alike = np.array([similarity(before, after, box) >= STILL_THERE for box in found.boxes], np.bool_)
             if alike.any():
                 alike &= _as_in(self._thorough.find(frame), found)
+            moment = None if frame.time is None else time
             sights = [
-                Sight(target, frame.index, None if frame.time is None else time, score, bool(shows))
-                for target, score, shows in zip(found.targets, found.scores.tolist(), alike, strict=True)
+                Sight(target, frame.index, moment, score, bool(shows), _whole(box, shown))
+                for target, score, shows, box in zip(
+                    found.targets, found.scores.tolist(), alike, found.boxes, strict=True
+                )
                 if target in self._targets
             ]
             seen.sights += sights
@@ -206,6 +210,13 @@ class Watcher:
                     counts[target] = counts.get(target, 0) + (score >= FOUND)
         seen.blind += found is LOST
         _follow(seen, item, pictures, time)
+
+
+def _whole(box: NDArray[np.float32], frame: RawFrame) -> tuple[int, int, int, int]:
+    """Return the pixels of a frame that a box touches: x0 y0 x1 y1, the end outside."""
+    x0, y0 = np.floor(np.clip(box[:2], 0, (frame.width, frame.height))).astype(int).tolist()
+    x1, y1 = np.ceil(np.clip(box[2:], 0, (frame.width, frame.height))).astype(int).tolist()
+    return x0, y0, x1, y1
 
 
 def _as_in(original: Detections | Lost, found: Detections) -> NDArray[np.bool_]:

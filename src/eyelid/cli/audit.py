@@ -97,6 +97,7 @@ def _tell_program(output: Path, result: AuditResult) -> None:
             "standing": verdict.standing.value,
             "sentence": verdict.sentence,
             "reason": verdict.reason,
+            "visible": [span.model_dump(mode="json") for span in result.audit.visible],
             "json": str(result.json),
             "html": str(result.html),
         },

@@ -20,14 +20,11 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check an output against its evidence or its audit, and the signature if there is one."""
-    from eyelid.audit.file import JSON_SUFFIX
-    from eyelid.audit.verify import verify_audit
+    from eyelid.audit.verify import verify as check
     from eyelid.cli.output import say, say_json
     from eyelid.errors import EyelidError
-    from eyelid.evidence.verify import verify as check
 
-    audited = file.name.endswith(JSON_SUFFIX)
-    result = verify_audit(file, trusted_key=trust) if audited else check(file, trusted_key=trust)
+    result = check(file, trusted_key=trust)
     if as_json:
         say_json(
             "result",

@@ -278,14 +278,18 @@ class SignedEvidence(Evidence):
     signature: Signature | None = None
 
 
-def json_schema() -> str:
-    """Return the JSON Schema (draft 2020-12) of a file of evidence, as published in ``docs/schema``."""
-    schema = SignedEvidence.model_json_schema(by_alias=True, mode="serialization")
+def schema_of(model: type[Record], version: str) -> str:
+    """Return the JSON Schema (draft 2020-12) of a file of records, as published in ``docs/schema``."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:eyelid:{SCHEMA}",
-    } | schema
+        "$id": f"urn:eyelid:{version}",
+    } | model.model_json_schema(by_alias=True, mode="serialization")
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+
+
+def json_schema() -> str:
+    """Return the JSON Schema of a file of evidence."""
+    return schema_of(SignedEvidence, SCHEMA)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, Self, TypeVar
 
 from eyelid.errors import EvidenceError
-from eyelid.evidence.file import SUFFIX, evidence_path, output_file, read_signed
+from eyelid.evidence.file import EVIDENCE, SUFFIX, evidence_path, output_file
 from eyelid.evidence.signing import key_id, load_public_key, signer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from eyelid.evidence.model import Signature, SignedEvidence
+    from eyelid.evidence.model import OutputFile, Signature, SignedEvidence
 
 
 class SignatureState(StrEnum):
@@ -26,25 +25,63 @@ class SignatureState(StrEnum):
     OTHER_KEY = "made by another key"
 
 
-class Checked(ABC):
+class Signed(Protocol):
+    """A record that names its output and may be signed: evidence, or an audit."""
+
+    @property
+    def output(self) -> OutputFile:
+        """The output that it speaks of."""
+
+    @property
+    def signature(self) -> Signature | None:
+        """None where it is not signed."""
+
+
+RecordT = TypeVar("RecordT", bound=Signed)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Generic[RecordT]):
     """What a check of a record says: evidence here, audits elsewhere; ``noun`` is what the record is.
 
     ``intact``: the output has the size and SHA-256 that the record names. ``key_id`` is the signer's, None
     where there is no valid signature. ``trusted``: the signer's key is the one that the caller trusts.
     """
 
-    __slots__ = ()
-    noun: ClassVar[str]
+    noun: ClassVar[str] = "record"
+    record: RecordT
+    record_path: Path
     output_path: Path
     intact: bool
     signature: SignatureState
     key_id: str | None
     trusted: bool
 
-    @property
-    @abstractmethod
-    def record_path(self) -> Path:
-        """Where the record lies."""
+    @classmethod
+    def against(
+        cls, signed: tuple[RecordT, bytes], path: Path, output: Path | None, trusted_key: Path | None
+    ) -> Self:
+        """Check the record at ``path``, and the bytes that its signature covers, against its output.
+
+        ``output`` None: it lies beside the record. Raises EvidenceError where it, or the key, is missing.
+        """
+        record, message = signed
+        output = output or path.with_name(record.output.name)
+        if not output.is_file():
+            raise EvidenceError(
+                f"{output}, which {path.name} speaks of, is not there; put the two side by side"
+            )
+        found = output_file(output, output.name)
+        state, key = check_signature(message, record.signature, trusted_key)
+        return cls(
+            record=record,
+            record_path=path,
+            output_path=output,
+            intact=(found.sha256, found.size) == (record.output.sha256, record.output.size),
+            signature=state,
+            key_id=key,
+            trusted=trusted_key is not None and state is SignatureState.VALID,
+        )
 
     @property
     def ok(self) -> bool:
@@ -73,23 +110,21 @@ class Checked(ABC):
         return f"{output} fits its {self.noun}, signed by key {self.key_id} ({known})."
 
 
-@dataclass(frozen=True, slots=True)
-class Verification(Checked):
+class Verification(Checked["SignedEvidence"]):
     """The outcome of a check of evidence; see :class:`Checked`."""
 
+    __slots__ = ()
     noun: ClassVar[str] = "evidence"
-    evidence: SignedEvidence
-    evidence_path: Path
-    output_path: Path
-    intact: bool
-    signature: SignatureState
-    key_id: str | None
-    trusted: bool
 
     @property
-    def record_path(self) -> Path:
-        """Where the evidence lies."""
-        return self.evidence_path
+    def evidence(self) -> SignedEvidence:
+        """The evidence."""
+        return self.record
+
+    @property
+    def evidence_path(self) -> Path:
+        """Where it lies."""
+        return self.record_path
 
 
 def verify(path: Path, output: Path | None = None, *, trusted_key: Path | None = None) -> Verification:
@@ -102,25 +137,7 @@ def verify(path: Path, output: Path | None = None, *, trusted_key: Path | None =
         evidence_file = path
     else:
         evidence_file, output = _evidence_of(path), output or path
-    evidence, message = read_signed(evidence_file)
-    output = output or evidence_file.with_name(evidence.output.name)
-    if not output.is_file():
-        raise EvidenceError(
-            f"{output}, which {evidence_file.name} speaks of, is not there; name the output too"
-        )
-    found = output_file(output, output.name)
-    intact = (found.sha256, found.size) == (evidence.output.sha256, evidence.output.size)
-
-    state, key = check_signature(message, evidence.signature, trusted_key)
-    return Verification(
-        evidence=evidence,
-        evidence_path=evidence_file,
-        output_path=output,
-        intact=intact,
-        signature=state,
-        key_id=key,
-        trusted=trusted_key is not None and state is SignatureState.VALID,
-    )
+    return Verification.against(EVIDENCE.read(evidence_file), evidence_file, output, trusted_key)
 
 
 def check_signature(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eyelid.detect.base import Detector
-    from eyelid.evidence.verify import Verification
     from eyelid.jobs.progress import ProgressListener
     from eyelid.jobs.tasks import FileResult
     from eyelid.obfuscate.registry import Method
@@ -97,19 +96,6 @@ def unlock(
 
     target = None if output is None else Path(output)
     return restore(Path(locked), Path(key), target, force=force, listener=listener)
-
-
-def verify(
-    path: AnyPath, output: AnyPath | None = None, *, trusted_key: AnyPath | None = None
-) -> Verification:
-    """Check an output against its evidence; see :func:`eyelid.evidence.verify.verify`."""
-    from eyelid.evidence.verify import verify as check
-
-    return check(
-        Path(path),
-        None if output is None else Path(output),
-        trusted_key=None if trusted_key is None else Path(trusted_key),
-    )
 
 
 def _settings(
