@@ -391,5 +391,6 @@ def test_openvino_is_imported_in_one_place_only() -> None:
 def test_the_networks_take_any_size_where_their_layers_allow() -> None:
     sizes = {found.name: Session(found.name, threads=1).shape for found in cards()}
     assert sizes.pop("faceres") == (None, 224, 224, 3)
+    assert sizes.pop("dlibface") == (None, 3, 150, 150)
     assert sizes.pop("realface") == (None, 1024)
     assert set(sizes.values()) == {(None, 3, None, None)}

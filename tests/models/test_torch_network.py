@@ -11,25 +11,31 @@ from eyelid.models.cards import ModelCard
 from eyelid.models.session import Precision, Session
 from eyelid.models.torch_network import TorchNetwork
 
+EMBEDDERS = (("faceres", 224), ("dlibface", 150))
 
-def pictures(count: int) -> torch.Tensor:
-    values = np.random.default_rng(3).integers(0, 256, (count, 3, 224, 224))
+
+def pictures(count: int, side: int) -> torch.Tensor:
+    values = np.random.default_rng(3).integers(0, 256, (count, 3, side, side))
     return torch.from_numpy(values.astype(np.float32))
 
 
-def test_it_agrees_with_the_engine() -> None:
-    batch = pictures(2)
-    (expected,) = Session("faceres", precision=Precision.F32, threads=1).run(
+@pytest.mark.parametrize(("name", "side"), EMBEDDERS)
+def test_it_agrees_with_the_engine(name: str, side: int) -> None:
+    batch = pictures(2, side)
+    (expected,) = Session(name, precision=Precision.F32, threads=1).run(
         np.ascontiguousarray(batch.numpy().transpose(0, 2, 3, 1).astype(np.uint8))
     )
     with torch.no_grad():
-        result = TorchNetwork("faceres")(batch)
+        result = TorchNetwork(name)(batch)
     np.testing.assert_allclose(result.numpy(), expected, atol=1e-3)
 
 
-def test_its_gradient_is_the_slope() -> None:
-    network, batch = TorchNetwork("faceres"), pictures(1).requires_grad_()
-    direction = torch.from_numpy(np.random.default_rng(4).normal(size=(1, 1024)).astype(np.float32))
+@pytest.mark.parametrize(("name", "side"), EMBEDDERS)
+def test_its_gradient_is_the_slope(name: str, side: int) -> None:
+    network, batch = TorchNetwork(name), pictures(1, side).requires_grad_()
+    with torch.no_grad():
+        own = network(batch)
+    direction = torch.from_numpy(np.random.default_rng(4).normal(size=own.shape).astype(np.float32))
     (slope,) = torch.autograd.grad((network(batch) * direction).sum(), batch)
     step = 0.05 * slope / slope.abs().max()
     with torch.no_grad():

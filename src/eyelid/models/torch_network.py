@@ -32,7 +32,7 @@ def one_thread() -> Iterator[None]:
 class TorchNetwork:
     """One network of a single input and output, in float32 on the CPU, differentiable in its input.
 
-    It knows the operators that the shipped embedder uses. Raises ModelError for weights that are not those of
+    It knows the operators that the shipped embedders use. Raises ModelError for weights that are not those of
     the card and for operators it does not know, UsageError where PyTorch or onnx is not installed.
     """
 
@@ -44,7 +44,12 @@ class TorchNetwork:
         graph = onnx.load_model_from_string(self.card.weights()).graph
         self._input, self._output = graph.input[0].name, graph.output[0].name
         self._weights = {entry.name: _tensor(entry) for entry in graph.initializer}
-        self._steps = [_Step(node) for node in graph.node]
+        self._steps: list[_Step] = []
+        for step in map(_Step, graph.node):
+            if all(name in self._weights for name in step.inputs):  # widens weights: once is enough
+                self._weights[step.output] = step(*(self._weights[name] for name in step.inputs))
+            else:
+                self._steps.append(step)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Return the output for float32 pictures (n, 3, height, width), channels BGR, values 0..255."""
@@ -98,6 +103,31 @@ def _convolution(attributes: Attributes) -> Callable[..., Tensor]:
     return apply
 
 
+def _dequantized(bits: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+    return (bits.float() - zero.float()) * scale
+
+
+def _pool(kind: str) -> Callable[[Attributes], Callable[[Tensor], Tensor]]:
+    def build(attributes: Attributes) -> Callable[[Tensor], Tensor]:
+        def apply(values: Tensor) -> Tensor:
+            from torch.nn import functional
+
+            pool: Callable[..., Tensor] = getattr(functional, kind)
+            return pool(values, attributes["kernel_shape"], attributes["strides"])
+
+        return apply
+
+    return build
+
+
+def _padded(values: Tensor, sides: Tensor) -> Tensor:
+    from torch.nn.functional import pad
+
+    before, after = sides.view(2, -1).tolist()
+    order = [n for ends in zip(reversed(before), reversed(after), strict=True) for n in ends]
+    return pad(values, order)
+
+
 def _minimum(_: Attributes) -> Callable[..., Tensor]:
     return lambda a, b: a.minimum(b)
 
@@ -108,12 +138,17 @@ def _maximum(_: Attributes) -> Callable[..., Tensor]:
 
 OPERATORS: dict[str, Callable[[Attributes], Callable[..., Tensor]]] = {
     "Add": lambda _: lambda a, b: a + b,
+    "AveragePool": _pool("avg_pool2d"),
     "Cast": lambda _: lambda a: a.float(),
     "Conv": _convolution,
+    "DequantizeLinear": lambda _: _dequantized,
     "GlobalAveragePool": lambda _: lambda a: a.mean((2, 3), keepdim=True),
+    "MatMul": lambda _: lambda a, b: a @ b,
     "Max": _maximum,
+    "MaxPool": _pool("max_pool2d"),
     "Min": _minimum,
     "Mul": lambda _: lambda a, b: a * b,
+    "Pad": lambda _: _padded,
     "Relu": lambda _: lambda a: a.relu(),
     "Squeeze": lambda _: lambda a, axes: a.squeeze(tuple(axes.tolist())),
     "Transpose": lambda attributes: lambda a: a.permute(attributes["perm"]),
