@@ -34,7 +34,7 @@ def test_a_box_covers_every_pixel_it_touches_and_no_other(
     covered = pixels(regions(detections(box, target=target), coverage, *size), *size)
     x0, x1 = sorted((box[0], box[2]))
     y0, y1 = sorted((box[1], box[3]))
-    grow_x, grow_y = (side * coverage.margin_for(target) for side in (x1 - x0, y1 - y0))
+    grow_x, grow_y = coverage.growth_for(target, x1 - x0, y1 - y0)
     for x in range(size[0]):
         for y in range(size[1]):
             touched = x + 1 > x0 - grow_x and x < x1 + grow_x and y + 1 > y0 - grow_y and y < y1 + grow_y
@@ -61,6 +61,33 @@ def test_an_ellipse_leaves_the_corners_of_its_grown_box() -> None:
     assert covered[45, 40]
     assert not covered[0, 0]
     assert abs(covered.sum() / (80 * 100) - math.pi / 4) < 0.03
+
+
+@pytest.mark.parametrize("side", range(2, 30))
+@pytest.mark.parametrize("shape", Shape)
+def test_a_face_grows_by_four_pixels_at_least_and_by_the_margin_where_that_is_more(
+    side: int, shape: Shape
+) -> None:
+    box = (40, 40, 40 + side, 40 + side)
+    covered = pixels(regions(detections(box), Coverage(shape=shape), 120, 120), 120, 120)
+    grow = max(4, Coverage(shape=shape).margin_for(Target.FACE) * side)
+    (columns,) = np.nonzero(covered.any(axis=0))
+    (rows,) = np.nonzero(covered.any(axis=1))
+    for found in (columns, rows):
+        assert (found[0], found[-1]) == (math.floor(40 - grow), math.ceil(40 + side + grow) - 1)
+
+
+@pytest.mark.parametrize("side", range(4, 30))
+def test_a_small_face_is_destroyed_although_its_detection_is_three_pixels_off(side: int) -> None:
+    for dx, dy in [(3, 0), (0, 3), (-3, 0), (0, -3), (2, 2), (-2, 2), (2, -2), (-2, -2)]:
+        found = detections((40 + dx, 40 + dy, 40 + dx + side, 40 + dy + side))
+        covered = pixels(regions(found, Coverage(), 100, 100), 100, 100)
+        assert covered[40 : 40 + side, 40 : 40 + side].mean() >= 0.8
+
+
+def test_a_margin_that_was_asked_for_is_kept_on_small_faces() -> None:
+    asked = Coverage(shape=Shape.BOX, margin=0.25)
+    assert pixels(regions(detections((20, 20, 28, 28)), asked, 50, 50), 50, 50).sum() == 12 * 12
 
 
 @pytest.mark.parametrize("target", Target)

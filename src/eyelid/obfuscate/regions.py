@@ -28,6 +28,10 @@ MARGINS: Final = {
     Target.SCREEN: 0.05,
     Target.VEHICLE: 0.05,
 }
+LEAST_GROWTH: Final = {Target.FACE: 4.0}
+"""Pixels by which each side grows at the least by default: a detection of a small face is off by pixels, not
+by a part of it, since the network marks faces on a grid of 4 pixels."""
+
 _CACHED_PIXELS: Final = 1 << 16
 _POLYGON_LIMIT: Final = 30_000.0  # OpenCV draws lines of at most 32,767 pixels width
 
@@ -37,7 +41,7 @@ class Coverage(BaseModel):
 
     ``shape``: the outline; None means ellipses for faces and boxes for everything else. ``margin``: the part
     of the box's width added left and right, and of its height above and below; None means the target's own,
-    and for ellipses at least what makes them hold the whole box.
+    for ellipses at least what makes them hold the whole box, and for small faces at least four pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +58,12 @@ class Coverage(BaseModel):
         if self.margin is not None:
             return self.margin
         return max(MARGINS[target], ELLIPSE_MARGIN if self.shape_for(target) is Shape.ELLIPSE else 0.0)
+
+    def growth_for(self, target: Target, width: float, height: float) -> tuple[float, float]:
+        """Return by how many pixels a box of that size grows to each side, and above and below."""
+        margin = self.margin_for(target)
+        least = LEAST_GROWTH.get(target, 0.0) if self.margin is None else 0.0
+        return max(margin * width, least), max(margin * height, least)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,19 +134,22 @@ def regions(detections: Detections, coverage: Coverage, width: int, height: int)
     found: list[Region] = []
     boxes = detections.boxes.astype(np.float64)
     for box, target, polygon in zip(boxes, detections.targets, detections.polygons, strict=True):
-        margin = coverage.margin_for(target)
         if polygon is not None and len(polygon) >= 3:
+            margin = coverage.margin_for(target)
             found.extend(_polygon(polygon.astype(np.float64), margin, width, height))
         else:
-            found.extend(_box(box, margin, coverage.shape_for(target), width, height))
+            low, high = np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])
+            grow = coverage.growth_for(target, *(high - low).tolist())
+            found.extend(_box(low - grow, high + grow, coverage.shape_for(target), width, height))
     return found
 
 
-def _box(box: NDArray[np.float64], margin: float, shape: Shape, width: int, height: int) -> Iterator[Region]:
-    (x0, x1), (y0, y1) = sorted((float(box[0]), float(box[2]))), sorted((float(box[1]), float(box[3])))
-    grow_x, grow_y = margin * (x1 - x0), margin * (y1 - y0)
-    left, top = int((x0 - grow_x) // 1), int((y0 - grow_y) // 1)
-    right, bottom = max(left + 1, int(-(-(x1 + grow_x) // 1))), max(top + 1, int(-(-(y1 + grow_y) // 1)))
+def _box(
+    low: NDArray[np.float64], high: NDArray[np.float64], shape: Shape, width: int, height: int
+) -> Iterator[Region]:
+    (x0, y0), (x1, y1) = low.tolist(), high.tolist()
+    left, top = int(x0 // 1), int(y0 // 1)
+    right, bottom = max(left + 1, int(-(-x1 // 1))), max(top + 1, int(-(-y1 // 1)))
     cut = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if cut[0] >= cut[2] or cut[1] >= cut[3]:
         return
@@ -174,7 +187,8 @@ def _polygon(polygon: NDArray[np.float64], margin: float, width: int, height: in
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     grow = margin * float((high - low).min())
     if max(np.abs(polygon).max(), grow) > _POLYGON_LIMIT / 2:
-        yield from _box(np.concatenate([low, high]), margin, Shape.BOX, width, height)
+        grow_box = margin * (high - low)
+        yield from _box(low - grow_box, high + grow_box, Shape.BOX, width, height)
         return
     # Corners are rounded to pixels and OpenCV's thick lines are not exact: two pixels more are always enough.
     reach = int(np.ceil(grow)) + 2
