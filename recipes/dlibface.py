@@ -121,7 +121,7 @@ class Builder:
         return self.add("Relu", self.add("Add", self.convolution(first, f"{block}/conv2", 1, 1), value))
 
     def down(self, value: str, block: str, *, wider: int, larger: bool) -> str:
-        """Add a residual block that halves the picture; zeros are ``wider`` channels, a last row and column."""
+        """Add a residual block that halves the picture; ``wider`` channels and a last row, column are 0."""
         first = self.add("Relu", self.convolution(value, f"{block}/conv1", 2, 0))
         second = self.convolution(first, f"{block}/conv2", 1, 1)
         past = self.add("AveragePool", value, kernel_shape=[2, 2], strides=[2, 2])

@@ -19,7 +19,7 @@ from eyelid.detect.identity import THRESHOLD, FaceEmbedder
 from eyelid.errors import InputError, UnsupportedError
 from eyelid.media.still import StillReader
 from eyelid.obfuscate.cloak import Cloak, CloakObfuscator
-from eyelid.obfuscate.cloak_search import jpeg, search
+from eyelid.obfuscate.cloak_search import Embedder, Window, _look, jpeg, search
 from eyelid.obfuscate.regions import Coverage, regions
 from eyelid.types import Detections, GuaranteeKind, Plane, RawFrame, Target
 from tests.obfuscate.frames import copies, detections
@@ -48,7 +48,7 @@ class Toy:
 
 def obfuscator(levels: int = 8, steps: int = 4, coverage: Coverage | None = None) -> CloakObfuscator:
     made = CloakObfuscator(Cloak(levels=levels, steps=steps), coverage)
-    vars(made)["_embedders"] = (Toy(),)  # in place of the cached property
+    vars(made)["_embedders"] = (Embedder(Toy(), 32),)  # in place of the cached property
     return made
 
 
@@ -122,10 +122,53 @@ def test_it_moves_the_embedding_further_than_noise_of_the_same_strength() -> Non
         own, other = toy(torch.from_numpy(shown.transpose(0, 3, 1, 2)[:, :, 10:50, 12:44]))
         return float(torch.nn.functional.cosine_similarity(own, other, dim=0))
 
-    found = search(picture, mask, FACE, (toy,), levels=8, steps=20, random=random)
+    found = search(picture, mask, FACE, (Embedder(toy, 32),), levels=8, steps=20, random=random)
     noise = random.choice([-8.0, 8.0], mask.shape).astype(np.float32)
     assert np.abs(found).max() <= 8
     assert 1 - alike(found) > 3 * (1 - alike(noise))
+
+
+def test_each_of_several_embedders_is_moved_whatever_its_scale() -> None:
+    """An embedding whose cosines hardly differ has as much of a say as any other."""
+
+    class Timid(Toy):
+        def __call__(self, pictures: torch.Tensor) -> torch.Tensor:
+            return super().__call__(pictures) + 50
+
+    picture = np.asarray(frame("RGB8").bgr(), np.uint8)
+    loud, timid, mask = Toy(1), Timid(2), np.ones((64, 60), np.bool_)
+
+    def moved(embed: Toy, against: tuple[Embedder, ...]) -> float:
+        random = np.random.default_rng(0)
+        change = search(picture, mask, FACE, against, levels=8, steps=20, random=random)
+        shown = np.stack([picture, (picture + change[..., None]).clip(0, 255)]).astype(np.float32)
+        own, other = embed(torch.from_numpy(shown.transpose(0, 3, 1, 2)[:, :, 10:50, 12:44]))
+        return float((own - other).norm())
+
+    both = Embedder(loud, 32), Embedder(timid, 32)
+    for embed, other in ((loud, both[1:]), (timid, both[:1])):
+        assert moved(embed, both) > 1.5 * moved(embed, other)
+
+
+def test_who_aligns_faces_looks_at_an_upright_square() -> None:
+    square = Embedder(Toy(), 32, square=True).window((10, 20, 50, 120))
+    assert square.x == 30
+    assert square.y == pytest.approx(77)
+    assert square.across == square.down == pytest.approx(48.5)
+    plain = Embedder(Toy(), 32).window((10, 20, 50, 120))
+    assert plain == Window(30, 70, 20, 50)
+
+
+def test_a_window_shows_what_lies_in_it() -> None:
+    picture = torch.arange(12 * 10, dtype=torch.float32).view(1, 1, 12, 10).repeat(1, 3, 1, 1)
+    window = Window(5, 6, 3, 3)
+    seen = _look(picture, window, 6, flip=False)
+    torch.testing.assert_close(seen, picture[..., 3:9, 2:8], atol=1e-3, rtol=0)
+    torch.testing.assert_close(_look(picture, window, 6, flip=True), seen.flip(3), atol=1e-3, rtol=0)
+    quarter = _look(picture, Window(5, 6, 3, 3, math.pi / 2), 6, flip=False)
+    torch.testing.assert_close(quarter, seen.rot90(1, (2, 3)), atol=1e-3, rtol=0)
+    beyond = _look(picture, Window(0, 0, 4, 4), 8, flip=False)
+    assert float(beyond[0, 0, 0, 0]) == pytest.approx(0)
 
 
 def test_the_recogniser_is_fooled_through_jpeg() -> None:
@@ -184,7 +227,7 @@ def test_it_promises_nothing_and_says_so_first() -> None:
     guarantee = Cloak().build(Coverage()).guarantee
     assert guarantee.kind is GuaranteeKind.NONE
     assert "stay visible" in guarantee.not_covered[0]
-    assert "faceres" in guarantee.statement
+    assert "faceres and dlibface" in guarantee.statement
 
 
 def test_the_stand_in_for_jpeg_is_jpeg() -> None:

@@ -13,6 +13,7 @@ from eyelid.jobs.keep import Keeper, load_people
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.record import asked, evidence_of
 from eyelid.jobs.search import Searcher
+from eyelid.jobs.source import refusal
 from eyelid.jobs.tally import Tally
 from eyelid.jobs.tasks import FileResult, Outcome, make_folder
 from eyelid.media.atomic import atomic_output, check_output
@@ -62,6 +63,9 @@ class Anonymizer:
         Raises InputError, UnsupportedError, OutputError, UsageError, ModelError and LockError.
         """
         started = time.perf_counter()
+        refused = refusal(self._settings.method, task.source)
+        if refused:
+            raise (UnsupportedError if task.in_folder else UsageError)(refused)
         if task.in_folder and not task.force and task.output.exists():
             return FileResult(task, Outcome.SKIPPED, self._earlier(task))
         with self._searcher.search(task.source, task.name) as search:

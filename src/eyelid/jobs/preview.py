@@ -11,6 +11,7 @@ from eyelid.errors import UsageError
 from eyelid.jobs.cover import cover
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.scan import Scan, stride_for
+from eyelid.jobs.source import refusal
 from eyelid.jobs.tally import Tally
 from eyelid.media.atomic import atomic_output, check_output
 from eyelid.media.kinds import MediaKind, sniff
@@ -60,9 +61,12 @@ def preview(
     """Anonymise the three seconds of a video that show most targets, without sound, and estimate the rest.
 
     Locked pixels are not kept and no epsilon is spent: ``lock`` and the methods with noise show as ``solid``,
-    for a preview has no evidence that could count it. Raises UsageError for a still and for a file of
-    detections, InputError and OutputError.
+    for a preview has no evidence that could count it. Raises UsageError for a still, for a file of
+    detections and for a method that takes photos only, InputError and OutputError.
     """
+    refused = refusal(searcher.settings.method, source)
+    if refused:
+        raise UsageError(refused)
     finder = searcher.video_finder
     if finder is None:
         raise UsageError("--preview chooses by detecting; leave out --detections, or --preview")

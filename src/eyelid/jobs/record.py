@@ -25,7 +25,7 @@ from eyelid.jobs.scan import stride_for
 from eyelid.jobs.views import photos_in
 from eyelid.media.kinds import MediaKind
 from eyelid.models.cards import card
-from eyelid.models.session import precision_for
+from eyelid.models.session import Device, Precision, precision_for
 from eyelid.track.settings import TrackSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from eyelid.jobs.settings import Settings as Asked
     from eyelid.jobs.source import Source
     from eyelid.jobs.tally import Tally
-    from eyelid.models.session import Device
     from eyelid.obfuscate.base import Obfuscator
     from eyelid.types import Target
 
@@ -87,7 +86,7 @@ def evidence_of(
         schema="eyelid-evidence/1",
         created=datetime.now(UTC),
         software=software(),
-        models=_models(finder.detectors if finder else (), settings.device),
+        models=_models(finder.detectors if finder else (), obfuscator, settings.device),
         input=files[0],
         output=files[1],
         media=Media(
@@ -164,13 +163,14 @@ def _kept(settings: Asked, keeper: Keeper | None, *, video: bool) -> Kept | None
     )
 
 
-def _models(detectors: Sequence[Detector], device: Device) -> tuple[ModelUsed, ...]:
+def _models(detectors: Sequence[Detector], obfuscator: Obfuscator, device: Device) -> tuple[ModelUsed, ...]:
+    """Name the networks of the detectors, and those of the method."""
+    names = [name for detector in detectors for name in detector.models]
+    used = [(name, precision_for(card(name), device), device) for name in names]
+    used += [(name, Precision.F32, Device.CPU) for name in obfuscator.models]
     return tuple(
-        ModelUsed(
-            name=name, sha256=card(name).sha256, precision=precision_for(card(name), device), device=device
-        )
-        for detector in detectors
-        for name in detector.models
+        ModelUsed(name=name, sha256=card(name).sha256, precision=precision, device=where)
+        for name, precision, where in dict.fromkeys(used)
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from eyelid.media.kinds import MediaKind, sniff_format
+from eyelid.errors import InputError
+from eyelid.media.kinds import MediaKind, sniff, sniff_format
 from eyelid.media.video import AudioMode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from eyelid.media.still import StillInfo
     from eyelid.media.video import VideoEncoding, VideoInfo
+    from eyelid.obfuscate.registry import Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +74,15 @@ def of_video(info: VideoInfo, encoding: VideoEncoding) -> Source:
         audio=info.audio if keeps_sound else (),
         warnings=info.warnings,
     )
+
+
+def refusal(method: Method, path: Path) -> str | None:
+    """Return why a method cannot treat a file of this kind, None where it can; reads only the file's head.
+
+    A file that is no media has no refusal here: whoever opens it says what is wrong with it.
+    """
+    if not method.moving:
+        with suppress(InputError):
+            if sniff(path) is MediaKind.VIDEO:
+                return f"--method {method.name} is for photos and {path} is a video; choose --method solid"
+    return None

@@ -36,6 +36,11 @@ class Obfuscator(ABC):
         """What the method promises, and what it does not cover."""
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The networks that the method computes with, in float32 on the CPU, by the names of their cards."""
+        return ()
+
+    @property
     def spent(self) -> PrivacySpent | None:
         """What the releases so far cost in epsilon; None for a method that draws no noise."""
         return None

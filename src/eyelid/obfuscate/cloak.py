@@ -1,14 +1,15 @@
-"""Cloak: faces stay visible, and a face recogniser sees somebody else in them. It hides nobody.
+"""Cloak: faces stay visible, and some face recognisers see somebody else in them. It hides nobody.
 
-The weakest method here by far: it moves what one recogniser computes, no human notices it, and a recogniser
-that learns from cloaked pictures need not be moved at all (Radiya-Dixit et al., "Data poisoning won't save
-you from facial recognition", ICLR 2022). It is here to be measured, and for those who must stay recognisable.
+The weakest method here by far: it moves what the recognisers that it names compute, no human notices it, and
+a recogniser that learns from cloaked pictures need not be moved at all (Radiya-Dixit et al., "Data poisoning
+won't save you from facial recognition", ICLR 2022). It is here to be measured, and for those who must stay
+recognisable.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from eyelid.models.torch_network import TorchNetwork
+    from eyelid.obfuscate.cloak_search import Embedder
     from eyelid.obfuscate.regions import Coverage, Patch
     from eyelid.types import Bgr
 
-FOOLED: Final = ("faceres",)
+FOOLED: Final = ("faceres", "dlibface")
 """The embedders that the search runs against; all others are strangers to the cloak."""
+
+ALIGNED: Final = frozenset({"dlibface"})
+"""Those that look at an upright square about the face, not at its box."""
 
 _BRIGHTNESS: Final = {("L",), ("L", "A"), ("R", "G", "B"), ("R", "G", "B", "A"), ("L", "Cb", "Cr")}
 """The planes of pictures whose brightness is changed by adding to L, or the same to R, G and B."""
@@ -38,6 +42,8 @@ _BRIGHTNESS: Final = {("L",), ("L", "A"), ("R", "G", "B"), ("R", "G", "B", "A"),
 
 class Cloak(Parameters):
     """Change the brightness of faces by at most ``levels`` of 255, found in ``steps`` steps."""
+
+    moving: ClassVar[bool] = False
 
     name: Literal["cloak"] = "cloak"
     levels: int = Field(default=8, ge=1, le=32)
@@ -51,12 +57,21 @@ class Cloak(Parameters):
 class CloakObfuscator(Obfuscator):
     """Cloaks the faces of photos; what else was detected, and a frame in doubt, become black.
 
-    The start of the search is random, from the operating system: two runs differ.
+    The start of the search is random, from the operating system: two runs differ. ``against`` are the
+    embedders to fool, by the names of their cards.
     """
 
-    def __init__(self, parameters: Cloak, coverage: Coverage | None = None) -> None:
+    def __init__(
+        self, parameters: Cloak, coverage: Coverage | None = None, against: Sequence[str] = FOOLED
+    ) -> None:
         super().__init__(coverage)
         self.parameters = parameters
+        self._against = tuple(against)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The embedders that the search runs against."""
+        return self._against
 
     @property
     def guarantee(self) -> Guarantee:
@@ -65,11 +80,11 @@ class CloakObfuscator(Obfuscator):
             kind=GuaranteeKind.NONE,
             statement=(
                 "No guarantee: every face stays visible and people recognise it. Its brightness was changed "
-                f"by at most {self.parameters.levels} of 255 levels so that the face recogniser "
-                f"{' and '.join(FOOLED)} takes it for another; other recognisers may not be fooled. "
+                f"by at most {self.parameters.levels} of 255 levels so that the recognisers "
+                f"{' and '.join(self._against)} may take it for another; others may not be fooled. "
                 "Everything else that was detected is black."
             ),
-            assumption="Whoever searches uses that recogniser, untrained on cloaked pictures.",
+            assumption="Whoever searches uses one of these recognisers, untrained on cloaked pictures.",
             not_covered=(
                 "THE FACES THEMSELVES: they stay visible to everyone who looks",
                 "other face recognisers, and any that learns from cloaked pictures",
@@ -128,23 +143,27 @@ class CloakObfuscator(Obfuscator):
         corners = face.boxes[0] - np.array([region.x0, region.y0] * 2)
         x0, x1 = sorted((float(corners[0]), float(corners[2])))
         y0, y1 = sorted((float(corners[1]), float(corners[3])))
-        embedders = self._embedders
         with one_thread():
             return search(
                 picture[region.y0 : region.y1, region.x0 : region.x1],
                 np.ones(shape, np.bool_) if region.mask is None else region.mask,
                 (x0, y0, x1, y1),
-                embedders,
+                self._embedders,
                 levels=self.parameters.levels,
                 steps=self.parameters.steps,
                 random=np.random.default_rng(),  # from the operating system
             )
 
     @cached_property
-    def _embedders(self) -> tuple[TorchNetwork, ...]:
+    def _embedders(self) -> tuple[Embedder, ...]:
         from eyelid.models.torch_network import TorchNetwork
+        from eyelid.obfuscate.cloak_search import Embedder
 
-        return tuple(TorchNetwork(name) for name in FOOLED)
+        networks = [TorchNetwork(name) for name in self._against]
+        return tuple(
+            Embedder(network, network.card.input.width or 0, square=network.card.name in ALIGNED)
+            for network in networks
+        )
 
 
 def _add(plane: Plane, change: NDArray[np.int32]) -> None:

@@ -1,13 +1,15 @@
 """The search for a change of brightness that a face recogniser sees and a human hardly does.
 
-Projected gradient descent (Madry et al., ICLR 2018) with momentum (Dong et al., CVPR 2018) over random views
-of the face (Athalye et al., "expectation over transformation", ICML 2018): other crops, mirrored, resized,
-and through JPEG, whose rounding gets the smooth stand-in of Shin and Song (NIPS workshop 2017).
+Projected gradient descent (Madry et al., ICLR 2018) with momentum against an ensemble (Dong et al., CVPR
+2018) over random views of the face (Athalye et al., "expectation over transformation", ICML 2018): other
+crops, turned, mirrored, resized, and through JPEG, whose rounding gets the smooth stand-in of Shin and Song
+(NIPS workshop 2017).
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -20,11 +22,8 @@ if TYPE_CHECKING:
 
     from eyelid.types import Bgr
 
-    Embedder = Callable[[Tensor], Tensor]
+    Embed = Callable[[Tensor], Tensor]
     Box = tuple[float, float, float, float]
-
-SIDE: Final = 224
-"""Pixels on a side of what the embedders see."""
 
 FINEST: Final = 256
 """Cells along the longer side of the change, however large the face: finer would not survive an upload."""
@@ -32,7 +31,12 @@ FINEST: Final = 256
 VIEWS: Final = 2
 """Random views of the face a step."""
 
-STILL: Final = (0.0, 0.0, 0.0, 0.0)
+SQUARE_SIDE: Final = 0.97
+"""Side of the square that aligned recognisers look at, in heights of the box; what dlib cuts, on average."""
+
+SQUARE_MIDDLE: Final = 0.57
+"""Where its middle lies, in heights of the box from the top: between the tip of the nose and the lip."""
+
 _MOMENTUM: Final = 0.9
 _WEIGHTS: Final = (0.114, 0.587, 0.299)  # of blue, green and red in the brightness, ITU-R BT.601
 # fmt: off
@@ -42,6 +46,51 @@ _QUANTISATION: Final = (  # ITU-T T.81, table K.1
     (49, 64, 78, 87, 103, 121, 120, 101), (72, 92, 95, 98, 112, 100, 103, 99),
 )
 # fmt: on
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a recogniser looks at: the middle, half the width and height, and radians that it is turned by."""
+
+    x: float
+    y: float
+    across: float
+    down: float
+    turned: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """A network to fool, and how it looks at a face.
+
+    ``embed`` takes float32 pictures (n, 3, side, side), BGR, 0..255, and returns embeddings (n, k). It looks
+    at the box of a face, or, where it aligns faces first, at an upright square.
+    """
+
+    embed: Embed
+    side: int
+    square: bool = False
+
+    def window(self, face: Box) -> Window:
+        """Return what it looks at where the face is in the box x0 y0 x1 y1."""
+        x0, y0, x1, y1 = face
+        if not self.square:
+            return Window((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2)
+        half = SQUARE_SIDE * (y1 - y0) / 2
+        return Window((x0 + x1) / 2, y0 + SQUARE_MIDDLE * (y1 - y0), half, half)
+
+    def near(self, face: Box, random: np.random.Generator) -> Window:
+        """Return what it may look at instead, as detectors and landmarks are never quite the same."""
+        usual = self.window(face)
+        grow = random.uniform(0.95, 1.1, 2) if self.square else random.uniform(0.95, 1.2, 2)
+        shift = random.uniform(-0.08, 0.08, 2)
+        return Window(
+            usual.x + shift[0] * usual.across,
+            usual.y + shift[1] * usual.down,
+            usual.across * grow[0],
+            usual.down * (grow[0] if self.square else grow[1]),
+            random.normal(0, 0.08) if self.square else 0.0,
+        )
 
 
 def search(
@@ -57,7 +106,7 @@ def search(
     """Return the change of brightness, float32 (height, width) within -levels..levels, 0 outside ``mask``.
 
     ``picture`` is uint8 BGR of shape (height, width, 3) around one face, ``face`` the box x0 y0 x1 y1 in it.
-    Each embedder takes float32 pictures (n, 3, 224, 224), BGR, 0..255, and returns embeddings (n, k).
+    Every embedder has the same say in each step, whatever the scale of its embeddings.
     """
     import torch
     from torch.nn.functional import cosine_similarity, interpolate
@@ -71,51 +120,61 @@ def search(
     grid = interpolate(inside, size, mode="bilinear", antialias=True)
     box = _scaled(face, (height, width), size)
     with torch.no_grad():
-        seen = torch.cat([_look(clear, box, STILL, flip) for flip in (False, True)])
-        own = [embed(seen).mean(dim=0, keepdim=True) for embed in embedders]
+        own = [_embedding(embedder, clear, box) for embedder in embedders]
     change = torch.from_numpy(random.uniform(-levels, levels, (1, 1, *size)).astype(np.float32))
     pace, direction = 2.5 * levels / steps, torch.zeros_like(change)
     for _ in range(steps):
         change.requires_grad_()
         cloaked = (clear + change * grid).clamp(0, 255)
-        views = torch.cat([_view(cloaked, box, random) for _ in range(VIEWS)])
-        alike = sum(
-            cosine_similarity(embed(views), target).mean()
-            for embed, target in zip(embedders, own, strict=True)
-        )
-        (slope,) = torch.autograd.grad(alike, change)  # type: ignore[arg-type]  # a sum of tensors
-        direction = _MOMENTUM * direction + slope / slope.abs().mean().clamp_min(1e-12)
+        sent = [_sent(cloaked, box, random) for _ in range(VIEWS)]
+        slopes = torch.zeros_like(change)
+        for embedder, target in zip(embedders, own, strict=True):
+            views = [
+                _look(seen, embedder.near(place, random), embedder.side, flip=random.random() < 0.5)
+                for seen, place in sent
+            ]
+            alike = cosine_similarity(embedder.embed(torch.cat(views)), target).mean()
+            (slope,) = torch.autograd.grad(alike, change, retain_graph=True)
+            slopes += slope / slope.abs().mean().clamp_min(1e-12)
+        direction = _MOMENTUM * direction + slopes
         change = (change.detach() - pace * direction.sign()).clamp(-levels, levels)
     full = interpolate(change, (height, width), mode="bilinear") * inside
     return np.asarray(full[0, 0].numpy(), np.float32)
 
 
-def _view(cloaked: Tensor, box: Box, random: np.random.Generator) -> Tensor:
-    """Return what some recogniser may get to see of a face after some upload."""
+def _embedding(embedder: Embedder, picture: Tensor, box: Box) -> Tensor:
+    import torch
+
+    window = embedder.window(box)
+    seen = torch.cat([_look(picture, window, embedder.side, flip) for flip in (False, True)])
+    return embedder.embed(seen).mean(dim=0, keepdim=True)
+
+
+def _sent(cloaked: Tensor, box: Box, random: np.random.Generator) -> tuple[Tensor, Box]:
+    """Return the picture and the box after some upload."""
     from torch.nn.functional import interpolate
 
     scale = random.uniform(0.45, 1.0)
     height, width = cloaked.shape[2:]
     size = max(8, round(height * scale)), max(8, round(width * scale))
-    uploaded = interpolate(cloaked, size, mode="bilinear", antialias=True)
-    uploaded = jpeg(uploaded, quality=random.uniform(60, 95))
-    grow = random.uniform(-0.05, 0.2, 4).tolist()
-    return _look(uploaded, _scaled(box, (height, width), size), grow, flip=random.random() < 0.5)
+    smaller = interpolate(cloaked, size, mode="bilinear", antialias=True)
+    return jpeg(smaller, quality=random.uniform(60, 95)), _scaled(box, (height, width), size)
 
 
-def _look(picture: Tensor, box: Box, grow: Sequence[float], flip: bool) -> Tensor:
-    """Return the box, each side moved outward by a part of the box's sides, at the size of an embedder."""
-    from torch.nn.functional import interpolate
+def _look(picture: Tensor, window: Window, side: int, flip: bool) -> Tensor:
+    """Return what is in the window, (1, 3, side, side); the edge of the picture goes on beyond it."""
+    import torch
+    from torch.nn.functional import affine_grid, grid_sample
 
     height, width = picture.shape[2:]
-    x0, y0, x1, y1 = box
-    left = min(max(math.floor(x0 - grow[0] * (x1 - x0)), 0), width - 1)
-    top = min(max(math.floor(y0 - grow[1] * (y1 - y0)), 0), height - 1)
-    right = max(math.ceil(x1 + grow[2] * (x1 - x0)), left + 1)
-    bottom = max(math.ceil(y1 + grow[3] * (y1 - y0)), top + 1)
-    crop = picture[..., top:bottom, left:right]
-    seen = interpolate(crop, (SIDE, SIDE), mode="bilinear", antialias=True)
-    return seen.flip(3) if flip else seen
+    cosine, sine = math.cos(window.turned), math.sin(window.turned)
+    across, down = (-window.across if flip else window.across), window.down
+    rows = (
+        (2 * across * cosine / width, -2 * down * sine / width, 2 * window.x / width - 1),
+        (2 * across * sine / height, 2 * down * cosine / height, 2 * window.y / height - 1),
+    )
+    points = affine_grid(torch.tensor([rows], dtype=torch.float32), [1, 3, side, side], align_corners=False)
+    return grid_sample(picture, points, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def _scaled(box: Box, old: tuple[int, int], new: tuple[int, int]) -> Box:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Parameters(BaseModel, ABC):
     """The parameters of a method; ``sidecar`` is the suffix of the file it writes beside the output.
 
-    ``targets`` is what it hides where nobody says.
+    ``targets`` is what it hides where nobody says; ``moving`` tells whether it takes videos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     sidecar: ClassVar[str | None] = None
+    moving: ClassVar[bool] = True
     targets: ClassVar[tuple[Target, ...]] = (Target.FACE, Target.PLATE)
 
     @abstractmethod
