@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from eyelid.errors import UsageError
 from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.batch import in_turn, on_processes
+from eyelid.jobs.source import refusal
 from eyelid.models.session import cores
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ def anonymize_files(
     is the address of a Ray cluster that works instead. Raises ModelError, UsageError, InputError, LockError
     and EvidenceError where the settings cannot be used at all.
     """
+    for task in tasks:
+        refused = None if task.in_folder else refusal(settings.method, task.source)
+        if refused:
+            raise UsageError(refused)
     anonymizer = Anonymizer(settings)
     if ray is not None:
         from eyelid.jobs.on_ray import on_ray
