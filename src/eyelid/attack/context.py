@@ -80,7 +80,10 @@ class ContextAttack(Attack[Sightings]):
         people = {sighting.person for sighting in target.known}
         probes = [sighting for sighting in target.probes if sighting.person in people]
         if len(people) < 2 or not probes:
-            raise UsageError("context needs two people at least, each seen twice")
+            raise UsageError(
+                f"context needs two people at least, each seen at two moments of a film; here {len(people)} "
+                "could be followed so"
+            )
         looks = [look(one) for one in target.known]
         similar = -np.array([self._distances(probe, target.known, looks) for probe in probes])
         who = [probe.person for probe in probes]

@@ -54,7 +54,10 @@ class MetadataAttack(Attack["Path"]):
 
     def run(self, target: Path) -> AttackResult:
         """Count the kinds of metadata in the file ``target``; 0 where it says nothing but its pictures."""
-        found = self.measure(target)
+        return self.result(self.measure(target))
+
+    def result(self, found: Metadata) -> AttackResult:
+        """Return how many kinds of metadata were found."""
         kinds = list(found.left)
         if found.values_of_original:
             kinds.append(f"{found.values_of_original} of {found.values_searched} values of the original")

@@ -61,9 +61,9 @@ class Redetection(BaseModel):
 class RedetectAttack(Attack["Path"]):
     """Run detectors over a photo or video, at one frame every ``every`` seconds; 0 means all frames.
 
-    ``detectors`` take the place of the shipped ones for ``targets``; ``original`` gives the base rate;
-    ``listener`` is told how many frames are done. Raises UsageError for a negative ``every`` or a threshold
-    outside 0..1, ModelError where a network cannot be used.
+    ``detectors`` take the place of the shipped ones for their targets; ``original`` gives the base rate;
+    ``listener`` is told which file it is and how many frames are done. Raises UsageError for a negative
+    ``every`` or a threshold outside 0..1, ModelError where a network cannot be used.
     """
 
     name = "re-detection"
@@ -75,9 +75,10 @@ class RedetectAttack(Attack["Path"]):
         threshold: float = THRESHOLD,
         every: float = EVERY_S,
         original: Path | None = None,
-        detectors: Sequence[Detector] | None = None,
+        detectors: Sequence[Detector] = (),
+        device: Device = Device.CPU,
         threads: int | None = None,
-        listener: Callable[[int], None] = lambda _done: None,
+        listener: Callable[[Path, int], None] = lambda _path, _done: None,
     ) -> None:
         if not every >= 0:
             raise UsageError(f"a frame every {every} seconds cannot be looked at; give 0 or more")
@@ -90,9 +91,12 @@ class RedetectAttack(Attack["Path"]):
         self._every = every
         self._original = original
         self._listener = listener
-        self._detectors = detectors or build_all(
-            self._targets, Quality.THOROUGH, device=Device.CPU, threads=threads, moving=False
-        )
+        found_by_own = {target for detector in detectors for target in detector.targets}
+        left = [target for target in self._targets if target not in found_by_own]
+        self._detectors = [
+            *detectors,
+            *build_all(left, Quality.THOROUGH, device=device, threads=threads, moving=False),
+        ]
 
     @property
     def threat(self) -> Threat:
@@ -105,7 +109,10 @@ class RedetectAttack(Attack["Path"]):
 
     def run(self, target: Path) -> AttackResult:
         """Measure the share of the frames of ``target`` in which something is found."""
-        found = self.measure(target)
+        return self.result(self.measure(target))
+
+    def result(self, found: Redetection) -> AttackResult:
+        """Return the share of the frames in which something was found."""
         times = found.times
         note = _told(found.seen, found.frames)
         if found.original is not None:
@@ -142,7 +149,7 @@ class RedetectAttack(Attack["Path"]):
                 if score >= self._threshold:
                     times[target].append(time)
             count += 1
-            self._listener(count)
+            self._listener(path, count)
         seen = [Seen(target=t, times=tuple(times[t]), best_score=best[t]) for t in self._targets]
         return count, tuple(seen)
 

@@ -69,12 +69,7 @@ class VoiceAttack(Attack["Path"]):
 
     def run(self, target: Path) -> AttackResult:
         """Measure the share of the seconds of ``target`` in which something like a voice is heard."""
-        flags = [flag for stream in _streams(target) for flag in voiced_seconds(stream)]
-        if not flags:
-            return self._result(0.0, (0.0, 0.0), 1, "no sound")
-        share = float(np.mean(flags))
-        note = f"{sum(flags)} of {len(flags)} seconds sound like speech or song; no voice was recognised"
-        return self._result(share, bootstrap_interval(np.array(flags, float)), len(flags), note)
+        return self.result(self.measure(target))
 
     def measure(self, target: Path) -> Voice:
         """Count streams and seconds; raises InputError where the file is damaged or no media."""
@@ -84,6 +79,17 @@ class VoiceAttack(Attack["Path"]):
             seconds=sum(map(len, streams)),
             voiced_seconds=sum(map(sum, streams)),
         )
+
+    def result(self, found: Voice) -> AttackResult:
+        """Return the share of the seconds in which something like a voice was heard."""
+        if not found.seconds:
+            return self._result(0.0, (0.0, 0.0), 1, "no sound")
+        flags = np.arange(found.seconds) < found.voiced_seconds
+        note = (
+            f"{found.voiced_seconds} of {found.seconds} seconds sound like speech or song; "
+            "no voice was recognised"
+        )
+        return self._result(float(flags.mean()), bootstrap_interval(flags), found.seconds, note)
 
     def _result(self, share: float, interval: tuple[float, float], n: int, note: str) -> AttackResult:
         return AttackResult(

@@ -14,13 +14,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from eyelid.attack.base import AttackResult, Knowledge, Threat
-from eyelid.attack.context import ContextAttack, Sightings
+from eyelid.attack.context import ContextAttack
 from eyelid.attack.metadata import MetadataAttack
 from eyelid.attack.statistics import clopper_pearson
 from eyelid.attack.voice import VoiceAttack
 from eyelid.audit.identify import identify, line_up
 from eyelid.audit.known import evidence_of, one_of_each, treatment_of
 from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
+from eyelid.audit.pair import frames_of, kind_of_both, sightings_of
 from eyelid.audit.probe import Labels, accuracy
 from eyelid.audit.restored import restore
 from eyelid.audit.spans import spans
@@ -36,7 +37,7 @@ from eyelid.jobs.memory import keep_freed_memory
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.search import Searcher
 from eyelid.jobs.settings import Settings
-from eyelid.media.kinds import MediaKind, sniff
+from eyelid.media.kinds import MediaKind
 from eyelid.models.session import Device
 from eyelid.obfuscate.regions import Coverage
 from eyelid.types import Quality, Target
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from eyelid.evidence.model import Evidence
     from eyelid.jobs.progress import ProgressListener
     from eyelid.privacy.ledger import PrivacySpent
-    from eyelid.types import Bgr, RawFrame
+    from eyelid.types import Bgr
 
 PORTRAITS: Final = 12
 """So many people are pictured in a report."""
@@ -122,9 +123,7 @@ def audit(
     belong together, EvidenceError where the evidence is not of this output, ModelError.
     """
     settings = settings or AuditSettings()
-    kind = sniff(output)
-    if sniff(original) is not kind:
-        raise UsageError(f"{original} is no {kind}, as {output} is; name the original that it was made from")
+    kind = kind_of_both(output, original)
     evidence, proof = evidence_of(output, original, settings.evidence)
     targets = evidence.settings.targets if evidence else _DEFAULT_TARGETS
     distractors = one_of_each(settings.gallery)
@@ -212,7 +211,7 @@ def _watch(
     )
     watcher = Watcher(thorough, bodies, frozenset(targets), Coverage())
     watched = Watched()
-    with Searcher(asked).search(original, original.name) as search, _frames(output, kind) as frames:
+    with Searcher(asked).search(original, original.name) as search, frames_of(output, kind) as frames:
         source = search.source
         for watched in watcher.watch(search.planned, frames):
             listener(Progress(output, watched.frames, source.total, source.unit))
@@ -225,20 +224,6 @@ def _watch(
         height=source.height,
         duration=source.duration,
     )
-
-
-@contextmanager
-def _frames(path: Path, kind: MediaKind) -> Iterator[Iterator[RawFrame]]:
-    if kind is MediaKind.STILL:
-        from eyelid.media.still import StillReader  # only for stills: memory
-
-        with StillReader(path) as still:
-            yield iter(still)
-    else:
-        from eyelid.media.video import VideoReader  # only for video: memory
-
-        with VideoReader(path) as video:
-            yield iter(video)
 
 
 def _redetect(findings: _Findings, watched: Watched) -> None:
@@ -286,15 +271,8 @@ def _identify(
 
 def _context(findings: _Findings, tracks: Sequence[Track]) -> None:
     with findings.stage("context"):
-        halves = [
-            (t.sightings[: len(t.sightings) // 2], t.sightings[len(t.sightings) // 2 :]) for t in tracks
-        ]
-        met = Sightings(
-            [one for known, _ in halves for one in known],
-            [one for known, later in halves if known for one in later],
-        )
         for place in (False, True):
-            findings.attacks.append(ContextAttack(place=place).run(met))
+            findings.attacks.append(ContextAttack(place=place).run(sightings_of(tracks)))
 
 
 def _metadata(findings: _Findings, output: Path, original: Path) -> None:

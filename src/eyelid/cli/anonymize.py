@@ -15,8 +15,9 @@ from eyelid.cli.options import (
     Output,
     QualityOption,
     Quiet,
+    Sign,
     Threads,
-    usage_error,
+    settings_of,
     words,
 )
 
@@ -83,9 +84,7 @@ def anonymize(
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Key of --method lock; see 'eyelid keygen'.")
     ] = None,
-    sign: Annotated[
-        Path | None, typer.Option(metavar="PEM", help="Sign the evidence with this Ed25519 key.")
-    ] = None,
+    sign: Sign = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes for many files; one for each core by default."),
@@ -109,11 +108,7 @@ def anonymize(
 
     Each output gets a file of evidence beside it that says what was done, and what is not covered.
     """
-    from pydantic import ValidationError
-
-    from eyelid.cli.report import anonymize_many, preview_one
     from eyelid.errors import UsageError
-    from eyelid.jobs.settings import Settings
     from eyelid.obfuscate.registry import parse
 
     if key is not None and method != "lock":
@@ -125,29 +120,30 @@ def anonymize(
     if views is not None and method != "remove":
         raise UsageError("--views is for --method remove; leave it out, or remove")
     chosen = parse(f"{method}:key={key}" if key else method, {"epsilon": epsilon, "pixels": pixels})
-    try:
-        settings = Settings.model_validate(
-            {
-                "targets": chosen.targets if targets is None else words(targets),
-                "method": chosen,
-                "coverage": {"shape": shape, "margin": margin},
-                "quality": quality,
-                "on_lost": on_lost,
-                "keep": keep or [],
-                "detections": detections,
-                "detectors": detector or [],
-                "views": views,
-                "encoding": {"encoder": encoder, "crf": crf, "preset": preset, "audio": audio},
-                "device": device,
-                "threads": threads,
-                "signing_key": sign,
-            }
-        )
-    except ValidationError as error:
-        raise usage_error(error) from None
+    settings = settings_of(
+        {
+            "targets": chosen.targets if targets is None else words(targets),
+            "method": chosen,
+            "coverage": {"shape": shape, "margin": margin},
+            "quality": quality,
+            "on_lost": on_lost,
+            "keep": keep or [],
+            "detections": detections,
+            "detectors": detector or [],
+            "views": views,
+            "encoding": {"encoder": encoder, "crf": crf, "preset": preset, "audio": audio},
+            "device": device,
+            "threads": threads,
+            "signing_key": sign,
+        }
+    )
     if preview:
+        from eyelid.cli.report_preview import preview_one
+
         preview_one(sources, output, settings, force=force, as_json=as_json, quiet=quiet)
     else:
+        from eyelid.cli.report import anonymize_many
+
         anonymize_many(
             sources,
             output,

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from eyelid.cli import attack_restore
-from eyelid.cli.options import Json, Quiet, words
+from eyelid.cli import attack_file, attack_restore
+from eyelid.cli.options import Data, Json, Quiet, words
 
 if TYPE_CHECKING:
     from eyelid.attack.base import AttackResult
     from eyelid.attack.reidentify import Reidentification
 
 app = typer.Typer(
-    help="Attack a method: how much does it leave? Train on pictures treated alike, and count.",
+    help="Attack a method, by pictures treated alike, or one output: how much is left?",
     no_args_is_help=True,
 )
 app.command("restore")(attack_restore.restore)
 app.command("deblur")(attack_restore.deblur)
 app.command("keyed-blur")(attack_restore.keyed_blur)
+app.command("context")(attack_file.context)
+app.command("metadata")(attack_file.metadata)
+app.command("voice")(attack_file.voice)
+app.command("redetect")(attack_file.redetect)
 
-Data: TypeAlias = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Pictures of known people: a subfolder for each.")
-]
 Seeds: TypeAlias = Annotated[
     int, typer.Option("--seeds", min=1, max=1000, help="Splits into training pictures and probes, averaged.")
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from eyelid.cli.options import Json
+from eyelid.cli.options import Data, Json
 from eyelid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from eyelid.attack.lowpass import Lowpass
     from eyelid.attack.restoration import RestorationAttack
 
-Data: TypeAlias = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Pictures of known people: a subfolder for each.")
-]
 Seed: TypeAlias = Annotated[int, typer.Option(min=0, help="Which half of the people is attacked.")]
 
 

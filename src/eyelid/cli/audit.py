@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eyelid.cli.options import DeviceOption, Force, Json, Quiet, Threads
+from eyelid.cli.options import DeviceOption, Force, Json, Quiet, Sign, Threads
 
 if TYPE_CHECKING:
     from eyelid.audit.api import AuditResult
@@ -43,9 +43,7 @@ def audit(
     show_original: Annotated[
         bool, typer.Option("--show-original", help="Put faces of the original into the report, too.")
     ] = False,
-    sign: Annotated[
-        Path | None, typer.Option(metavar="PEM", help="Sign the JSON with this Ed25519 key.")
-    ] = None,
+    sign: Sign = None,
     device: DeviceOption = "cpu",
     threads: Threads = None,
     force: Force = False,
@@ -106,26 +104,14 @@ def _tell_program(output: Path, result: AuditResult) -> None:
 
 def _tell_person(result: AuditResult) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from eyelid.audit.words import COLOURS, STANDINGS, figure, interval, reading
+    from eyelid.audit.words import COLOURS, STANDINGS
+    from eyelid.cli.results import results_table
 
     console = Console(soft_wrap=True, highlight=False)
     if console.is_terminal:
-        table = Table(show_edge=False, pad_edge=False)
-        for title in ("attack", "attacker", "measured", "chance", ""):
-            table.add_column(title, overflow="fold")
-        for found in result.audit.attacks:
-            said = reading(found)
-            table.add_row(
-                Text(found.attack),
-                found.threat.knowledge.value,
-                f"{found.measure} {figure(found.success, found.measure)} ({interval(found)})",
-                figure(found.chance, found.measure),
-                Text(said.words, COLOURS[said.tone]),
-            )
-        console.print(table, soft_wrap=False)
+        console.print(results_table(result.audit.attacks), soft_wrap=False)
         console.print()
     verdict = result.audit.verdict
     standing = STANDINGS[verdict.standing]

@@ -17,7 +17,7 @@ from eyelid.cli.options import (
     Quiet,
     Targets,
     Threads,
-    usage_error,
+    settings_of,
     words,
 )
 
@@ -40,32 +40,26 @@ def detect(
     quiet: Quiet = False,
 ) -> None:
     """Write down what 'eyelid anonymize' would cover, in pixels, track by track."""
-    from pydantic import ValidationError
-
     from eyelid.cli.output import Display, complain, say, say_json
     from eyelid.errors import EyelidError, UsageError
     from eyelid.evidence.summary import NOUNS, number
     from eyelid.jobs.export import ExportFormat, export_detections
     from eyelid.jobs.search import Searcher
-    from eyelid.jobs.settings import Settings
     from eyelid.jobs.tasks import tasks_for
 
     try:
         kind = ExportFormat(format_)
     except ValueError:
         raise UsageError(f"--format {format_!r}: choose coco or mot") from None
-    try:
-        settings = Settings.model_validate(
-            {
-                "targets": words(targets),
-                "quality": quality,
-                "detectors": detector or [],
-                "device": device,
-                "threads": threads,
-            }
-        )
-    except ValidationError as error:
-        raise usage_error(error) from None
+    settings = settings_of(
+        {
+            "targets": words(targets),
+            "quality": quality,
+            "detectors": detector or [],
+            "device": device,
+            "threads": threads,
+        }
+    )
     tasks = tasks_for(sources, None, force=force)
     output = output or _beside(sources[0], kind.suffix)
     with Display(as_json=as_json, quiet=quiet) as display:

@@ -12,6 +12,8 @@ from eyelid.errors import UsageError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from eyelid.jobs.settings import Settings
+
 Targets: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -40,11 +42,30 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show no progres
 Output: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where the output goes.")
 ]
+Sign: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--sign", metavar="PEM", help="Sign the record of it with this Ed25519 key."),
+]
+Data: TypeAlias = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Pictures of known people: a subfolder for each.")
+]
 
 
 def words(value: str) -> list[str]:
     """Split a list with commas."""
     return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def settings_of(values: dict[str, object]) -> Settings:
+    """Return what the options ask for; raises UsageError for a value that cannot be."""
+    from pydantic import ValidationError
+
+    from eyelid.jobs.settings import Settings
+
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise usage_error(error) from None
 
 
 def usage_error(error: ValidationError) -> UsageError:

@@ -6,15 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import typer
-from rich.filesize import decimal
 
 from eyelid.cli.output import Display, complain, say, say_json
-from eyelid.errors import EyelidError, UsageError
+from eyelid.errors import EyelidError
 from eyelid.evidence.summary import brief, summary
-from eyelid.jobs.preview import preview
 from eyelid.jobs.progress import Progress
 from eyelid.jobs.run import anonymize_files
-from eyelid.jobs.search import Searcher
 from eyelid.jobs.tasks import Outcome, tasks_for
 
 if TYPE_CHECKING:
@@ -89,41 +86,3 @@ def _tell_all(results: Sequence[FileResult], *, as_json: bool) -> None:
         "evidence: beside each output",
     ]
     say(" | ".join(parts if made else parts[:1]))
-
-
-def preview_one(
-    sources: Sequence[Path],
-    output: Path | None,
-    settings: Settings,
-    *,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Make a preview of one video and print what the full run would take."""
-    if len(sources) != 1:
-        raise UsageError("--preview takes one video")
-    with Display(as_json=as_json, quiet=quiet) as display:
-        made = preview(sources[0], output, Searcher(settings), force=force, listener=display)
-    if as_json:
-        content = {
-            "output": str(made.output),
-            "starts": made.starts,
-            "seconds": made.seconds,
-            "bytes": made.size,
-        }
-        say_json("preview", content)
-    else:
-        places = ", ".join(f"{start:.1f} s" for start in made.starts)
-        say(
-            f"{made.output}: the seconds from {places}, without sound or evidence; "
-            f"the full run takes about {_duration(made.seconds)} and {decimal(made.size)}"
-        )
-
-
-def _duration(seconds: float) -> str:
-    whole = max(1, round(seconds))
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return (
-        f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
-    )

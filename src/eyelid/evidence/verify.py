@@ -25,7 +25,7 @@ class SignatureState(StrEnum):
     OTHER_KEY = "made by another key"
 
 
-class Signed(Protocol):
+class _Signed(Protocol):
     """A record that names its output and may be signed: evidence, or an audit."""
 
     @property
@@ -37,11 +37,11 @@ class Signed(Protocol):
         """None where it is not signed."""
 
 
-RecordT = TypeVar("RecordT", bound=Signed)
+_RecordT = TypeVar("_RecordT", bound=_Signed)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked(Generic[RecordT]):
+class Checked(Generic[_RecordT]):
     """What a check of a record says: evidence here, audits elsewhere; ``noun`` is what the record is.
 
     ``intact``: the output has the size and SHA-256 that the record names. ``key_id`` is the signer's, None
@@ -49,7 +49,7 @@ class Checked(Generic[RecordT]):
     """
 
     noun: ClassVar[str] = "record"
-    record: RecordT
+    record: _RecordT
     record_path: Path
     output_path: Path
     intact: bool
@@ -59,7 +59,7 @@ class Checked(Generic[RecordT]):
 
     @classmethod
     def against(
-        cls, signed: tuple[RecordT, bytes], path: Path, output: Path | None, trusted_key: Path | None
+        cls, signed: tuple[_RecordT, bytes], path: Path, output: Path | None, trusted_key: Path | None
     ) -> Self:
         """Check the record at ``path``, and the bytes that its signature covers, against its output.
 
