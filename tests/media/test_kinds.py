@@ -7,6 +7,7 @@ import pytest
 
 from eyelid.errors import InputError, UnsupportedError
 from eyelid.media.kinds import MediaFormat, MediaKind, sniff, sniff_format
+from eyelid.media.still import StillReader
 from tests.media.samples import STILLS, write_sample
 
 if TYPE_CHECKING:
@@ -103,3 +104,12 @@ def test_a_permission_error_is_one_sentence(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(InputError, match="may not be read"):
         sniff(path)
+
+
+def test_a_gif_is_no_transport_stream_whatever_its_palette(tmp_path: Path) -> None:
+    """Both begin with a G; the packets of the other do so every 188 bytes."""
+    content = bytearray(write_sample("palette.gif", tmp_path).read_bytes())
+    content[188] = content[376] = content[0]  # all within the palette
+    (tmp_path / "a.gif").write_bytes(content)
+    assert sniff_format(tmp_path / "a.gif") is MediaFormat.GIF
+    assert StillReader(tmp_path / "a.gif").info.pages == 1

@@ -187,7 +187,8 @@ def _foreign(head: bytes) -> str | None:
             return "an audio file"
         if brands[0] in _OTHER_BRANDS:
             return _OTHER_BRANDS[brands[0]]
-    if len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
+    gif = _still_format(head) is MediaFormat.GIF  # which begins with the same letter
+    if not gif and len(head) > 376 and head[0] == head[188] == head[376] == 0x47:
         return "an MPEG transport stream"
     return _text(head)
 
