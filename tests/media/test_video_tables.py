@@ -102,6 +102,22 @@ def test_frames_that_a_broken_table_hides_are_told(mp4: dict[str, Path], tmp_pat
         read(broken)
 
 
+def test_one_frame_too_many_in_the_table_of_times_is_told_and_more_are_damage(
+    mp4: dict[str, Path], tmp_path: Path
+) -> None:
+    data = mp4["front.mp4"].read_bytes()
+    start = _box(data, b"moov", b"trak", b"stts")[0] + 16
+    assert data[start - 4 : start] == (1).to_bytes(4, "big")
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(_with_entry(data, b"stts", 4, 31))
+    with VideoReader(broken) as reader:
+        assert sum(1 for _ in reader) == 30
+        assert reader.info.warnings[0].startswith("1 frame that the input lists")
+    broken.write_bytes(_with_entry(data, b"stts", 4, 32))
+    with pytest.raises(InputError, match="where all its frames lie"):
+        read(broken)
+
+
 @pytest.mark.parametrize("name", ["whole.mp4", "front.mp4"])
 def test_a_first_frame_that_does_not_decode_is_no_start_amid_a_group(
     mp4: dict[str, Path], tmp_path: Path, name: str

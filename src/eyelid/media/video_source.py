@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEMUXERS: Final = "mov,matroska,avi"
 _OPTIONS: Final = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
+_MISCOUNTED: Final = 1  # frames by which a writer may err, and lose none
 REPAIR: Final = "repair it with 'ffmpeg -i damaged.mp4 -c copy repaired.mp4' or take a sound copy"
 
 
@@ -110,7 +111,7 @@ def _listed(path: Path, container: InputContainer) -> Walk:
     if left_out <= 0:
         return Walk()
     with opened(path, untrimmed=True) as whole:
-        if len(picture_stream(path, whole).index_entries) < stream.frames:
+        if len(picture_stream(path, whole).index_entries) < stream.frames - _MISCOUNTED:
             raise InputError(f"{path} is damaged: it does not say where all its frames lie; {REPAIR}")
     return Walk(shown or None, left_out=left_out)
 
