@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pillow_heif
@@ -42,6 +44,26 @@ def test_exif_is_found_in_every_format(suffix: str, tmp_path: Path) -> None:
     assert set(leftovers(path.read_bytes())) >= written  # Pillow writes no second directory into a TIFF
     found = MetadataAttack(original=path).measure(path)
     assert found.values_of_original == found.values_searched > 0
+
+
+def test_an_original_in_heic_is_read_though_nobody_taught_pillow(tmp_path: Path) -> None:
+    pillow_heif.register_heif_opener()
+    path = tmp_path / "a.heic"
+    picture(64, 48).save(path, exif=exif().tobytes())
+    code = (
+        "import sys, pathlib; from eyelid.attack.metadata import MetadataAttack;"
+        "path = pathlib.Path(sys.argv[1]); print(MetadataAttack(path).measure(path).values_searched)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) >= 2
+
+
+def test_a_very_large_original_is_searched_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow's own limit, in pixels, is for those who decode; nothing is decoded here."""
+    path = save(tmp_path / "a.jpg", exif=exif().tobytes())
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert MetadataAttack(path).measure(path).values_searched >= 2
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff", ".gif", ".heic"])

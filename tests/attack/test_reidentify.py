@@ -46,6 +46,14 @@ def test_a_blur_of_15_pixels_on_a_face_of_200_is_reported_as_re_identifiable() -
     assert result.success >= 0.9
 
 
+def test_attackers_that_take_part_in_few_splits_are_measured_on_these() -> None:
+    """The network alone: its three splits are all there are, however many were asked for."""
+    measured = Reidentify(parse("solid"), attackers=["network"], seeds=4).measure(invented(people=2, each=5))
+    assert measured.seeds == 3
+    assert measured.strongest[-1].n == 3 * 2
+    assert "of 3 splits" in measured.strongest[-1].note
+
+
 def test_who_retrains_sees_what_a_naive_attacker_does_not() -> None:
     def negative(picture: Rows) -> Rows:
         return 255 - picture

@@ -13,6 +13,7 @@ from eyelid.attack.statistics import (
     auc_interval,
     bootstrap_interval,
     clopper_pearson,
+    guessing,
     rank1,
     rank_curve,
     rank_probabilities,
@@ -182,3 +183,16 @@ def test_the_auc_interval_covers_and_is_repeatable() -> None:
     assert low < true_auc < high
     assert high - low < 0.15
     assert (low, high) == auc_interval(scores, positive)
+
+
+def test_one_group_alone_is_one_trial() -> None:
+    assert bootstrap_interval([1, 1, 0], groups=[7, 7, 7]) == clopper_pearson(1, 1)
+    assert bootstrap_interval([1, 0, 0], groups=[7, 7, 7]) == clopper_pearson(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("people", "known", "chance"),
+    [([0, 0, 1], 2, 2 / 3), ([0, 1, 2], 40, 1 / 3), ([0, 0, 0], 41, 1 / 41), ([3], 2, 1 / 2)],
+)
+def test_guessing(people: list[int], known: int, chance: float) -> None:
+    assert guessing(people, known) == pytest.approx(chance)

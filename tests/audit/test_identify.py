@@ -17,6 +17,9 @@ from eyelid.errors import UsageError
 from tests.audit.people import black, tracks_of, weak_blur
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from eyelid.attack.dataset import Picture
     from eyelid.audit.watch import Track
 
 NOBODY = np.zeros((0, 112, 92), np.uint8)
@@ -68,6 +71,20 @@ def test_distractors_are_known_and_never_probed() -> None:
     assert len(np.unique(lineup.known)) == 23
     assert set(lineup.people.tolist()) == {0, 1, 2}
     assert best(identify(lineup), "rank-1").chance == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(("cover", "method"), [(weak_blur, "blur:15"), (black, "eyelid:solid")])
+def test_one_person_among_others_is_one_trial(cover: Callable[[Picture], Picture], method: str) -> None:
+    """Its chance is not 1, which nothing beats; and its AUC is no proof, though it has no spread."""
+    others = np.stack([track.clear[0] for track in tracks_of(black, people=46)[1:]])
+    lineup = line_up(tracks_of(cover, each=4)[:1], parse(method), others, still=False)
+    assert lineup is not None
+    found = identify(lineup)
+    named, pairs = best(found, "rank-1"), best(found, "AUC")
+    assert named.chance == pytest.approx(1 / 46)
+    assert named.beats_chance == (cover is weak_blur)
+    assert named.interval[1] - named.chance > 0.9
+    assert pairs.interval == (0, 1)
 
 
 def test_probes_and_gallery_are_other_moments() -> None:

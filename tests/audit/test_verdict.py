@@ -56,34 +56,47 @@ SPENT = PrivacySpent(
 def test_the_worst_finding_decides(
     attacks: list[AttackResult], visible: list[VisibleSpan], standing: Standing
 ) -> None:
-    verdict = judge(attacks, visible, None, None, 10)
+    verdict = judge(attacks, visible, None, None, 10, 10)
     assert verdict.standing is standing
     assert "safe" not in verdict.sentence + verdict.reason
+
+
+@pytest.mark.parametrize(("probed", "standing"), [(1, "in doubt"), (5, "in doubt"), (10, "at chance")])
+def test_a_few_people_are_no_proof_however_narrow_the_interval(probed: int, standing: str) -> None:
+    """One person who is named in a fifth of all probes has an interval without width."""
+    verdict = judge([result("re-identification by x", 0.1, (0.1, 0.1))], [], NOISE, None, 10, probed)
+    assert verdict.standing == standing
+    assert standing == "at chance" or f"({probed})" in verdict.reason
+
+
+def test_a_bound_is_never_rounded_down() -> None:
+    spent = SPENT.model_copy(update={"epsilon_whole": 0.12345678})
+    assert "epsilon 0.1235" in judge([AT_CHANCE], [], NOISE, spent, 10, 10).sentence
 
 
 def test_the_reason_names_the_place() -> None:
     place = Place(frame=5, x0=10, y0=20, x1=30, y1=50)
     span = SPAN.model_copy(update={"place": place})
-    assert "x 10 to 30, y 20 to 50 px in frame 5:" in judge([], [span, SPAN], None, None, 2).reason
-    assert judge([], [span, SPAN], None, None, 2).reason.endswith("1 more find is listed.")
+    assert "x 10 to 30, y 20 to 50 px in frame 5:" in judge([], [span, SPAN], None, None, 2, 10).reason
+    assert judge([], [span, SPAN], None, None, 2, 10).reason.endswith("1 more find is listed.")
     page = span.model_copy(update={"first": 0, "last": 0, "start": None, "end": None})
-    reason = judge([], [page], None, None, 2).reason
+    reason = judge([], [page], None, None, 2, 10).reason
     assert reason.startswith("A face shows on page 1, x 10 to 30, y 20 to 50 px: ")
 
 
 def test_only_a_theorem_that_the_attacks_agree_with_is_a_bound() -> None:
     little = SPENT.model_copy(update={"epsilon_whole": 0.5})
-    bounded = judge([AT_CHANCE], [], NOISE, little, 10)
+    bounded = judge([AT_CHANCE], [], NOISE, little, 10, 10)
     assert bounded.standing is Standing.BOUNDED
     assert "epsilon 0.5" in bounded.sentence
-    assert "15% sure of one of 10" in bounded.reason
-    unbounded = judge([AT_CHANCE], [], NOISE, SPENT, 10)
+    assert "16% sure of one of 10" in bounded.reason
+    unbounded = judge([AT_CHANCE], [], NOISE, SPENT, 10, 10)
     assert unbounded.standing is Standing.AT_CHANCE
     assert "64.4" in unbounded.reason
-    assert judge([NAMED], [], NOISE, SPENT, 10).standing is Standing.EXPOSED
-    assert judge([AT_CHANCE], [], NOISE, None, 10).standing is Standing.AT_CHANCE
+    assert judge([NAMED], [], NOISE, SPENT, 10, 10).standing is Standing.EXPOSED
+    assert judge([AT_CHANCE], [], NOISE, None, 10, 10).standing is Standing.AT_CHANCE
 
 
 def test_the_reason_names_the_figures() -> None:
-    assert "0.8 [0.7, 0.9], chance 0.1" in judge([NAMED], [], None, None, 10).reason
-    assert "from 0.1 s to 0.4 s" in judge([], [SPAN], None, None, 10).reason
+    assert "0.8 [0.7, 0.9], chance 0.1" in judge([NAMED], [], None, None, 10, 10).reason
+    assert "from 0.1 s to 0.4 s" in judge([], [SPAN], None, None, 10, 10).reason

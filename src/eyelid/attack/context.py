@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
-from eyelid.attack.statistics import bootstrap_interval, rank1
+from eyelid.attack.statistics import bootstrap_interval, guessing, rank1
 from eyelid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,13 +88,12 @@ class ContextAttack(Attack[Sightings]):
         similar = -np.array([self._distances(probe, target.known, looks) for probe in probes])
         who = [probe.person for probe in probes]
         found = rank1(similar, who, [one.person for one in target.known])
-        counts = np.unique(who, return_counts=True)[1]
         return AttackResult(
             attack="context with place and time" if self._place else "context, clothes alone",
             threat=self.threat,
             measure="rank-1",
             success=float(found.mean()),
-            chance=float(max(counts.max() / counts.sum(), 1 / len(people))),
+            chance=guessing(who, len(people)),
             interval=bootstrap_interval(found, groups=who),
             n=len(probes),
             note=f"{len(people)} people",

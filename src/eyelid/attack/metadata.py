@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
 from eyelid.attack.metadata_scan import leftovers
 from eyelid.errors import InputError
-from eyelid.media.kinds import MediaKind, sniff
+from eyelid.media.kinds import MediaFormat, MediaKind, sniff, sniff_format
+from eyelid.media.still import PLUGINS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,18 +93,32 @@ def _values(original: Path) -> Iterator[str]:
 
 def _still_texts(path: Path) -> Iterator[str]:
     try:
-        with Image.open(path) as image:
-            exif = image.getexif()
-            blocks = [exif, exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)]
-            values = [value for block in blocks for value in block.values()]
-            values += [value for key, value in image.info.items() if key not in {"icc_profile", "exif"}]
-    except (OSError, SyntaxError, ValueError) as error:
+        exif, info = _read_still(path)
+        blocks = [exif, exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)]
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
         raise InputError(f"{path} cannot be read as a photo; give the untouched original") from error
+    values = [value for block in blocks for value in block.values()]
+    values += [value for key, value in info.items() if key not in {"icc_profile", "exif"}]
     for value in values:
         if isinstance(value, str):
             yield value
         elif isinstance(value, bytes) and value.isascii():
             yield value.decode("ascii")
+
+
+def _read_still(path: Path) -> tuple[Image.Exif, dict[str, object]]:
+    """Return what a photo says of itself, however large it is; Pillow knows no HEIC by itself."""
+    form = sniff_format(path)
+    if form is MediaFormat.HEIF:
+        from pillow_heif import open_heif  # only for HEIC: memory
+
+        info: dict[str, object] = dict(open_heif(path).info)
+        exif = Image.Exif()
+        if isinstance(block := info.get("exif"), bytes):
+            exif.load(block)
+        return exif, info
+    with PLUGINS[form](path) as image:
+        return image.getexif(), {str(key): value for key, value in image.info.items()}
 
 
 def _video_texts(path: Path) -> Iterator[str]:

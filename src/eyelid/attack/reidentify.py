@@ -163,7 +163,7 @@ class Reidentify(Attack[Faces]):
             origin=self._treatment.origin,
             people=len(faces.names),
             pictures=len(faces.people),
-            seeds=self._seeds,
+            seeds=max(len(run.trials) for run in runs),
             strongest=tuple(self._strongest(runs, level, chance) for level in levels),
             attackers=tuple(
                 _result(r.attacker, r.level, list(r.trials.values()), chance, f"{len(r.trials)} splits")
@@ -179,12 +179,12 @@ class Reidentify(Attack[Faces]):
         within = [run for run in runs if LEVELS.index(run.level) <= LEVELS.index(level)]
         chosen = [
             max((run for run in within if seed in run.trials), key=lambda run: run.trials[seed].held_back)
-            for seed in range(self._seeds)
+            for seed in sorted({seed for run in within for seed in run.trials})
         ]
         names = Counter(run.attacker for run in chosen).most_common()
         note = "chosen on held-back training pictures: " + ", ".join(f"{n} in {k}" for n, k in names)
         trials = [run.trials[seed] for seed, run in enumerate(chosen)]
-        return _result(names[0][0], level, trials, chance, f"{note} of {self._seeds} splits")
+        return _result(names[0][0], level, trials, chance, f"{note} of {len(chosen)} splits")
 
 
 def load(name: str) -> Attacker:

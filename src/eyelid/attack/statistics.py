@@ -68,6 +68,16 @@ def rank_curve(scores: ArrayLike, probes: ArrayLike, gallery: ArrayLike) -> Floa
     return curve
 
 
+def guessing(people: ArrayLike, known: int) -> float:
+    """Return how often a guess names the right one of ``people`` (probes,), among so many who are ``known``.
+
+    It is drawn at random, or names one person always, whoever is probed most. Where all probes show one
+    person, that would take knowing whom they show, so it is drawn.
+    """
+    counts = np.unique(people, return_counts=True)[1]
+    return float(max(counts.max() / counts.sum(), 1 / known) if len(counts) > 1 else 1 / known)
+
+
 def auc(scores: ArrayLike, positive: ArrayLike) -> float:
     """Return the area under the ROC: the chance that a positive scores above a negative, ties counting half.
 
@@ -120,7 +130,8 @@ def bootstrap_interval(
     ``values`` float (n,) or (n, k). ``groups`` are labels (n,) of rows that belong together, such as all
     probes of one person in all seeds: whole groups are drawn, because such rows are no independent
     evidence. Where all ``values`` are 0 or 1 and equal, resampling sees no doubt, so the mean's interval is
-    :func:`clopper_pearson` over the groups. The same input gives the same interval. Raises ValueError
+    :func:`clopper_pearson` over the groups; so it is for the mean of shares in one group alone, which is one
+    trial: a success where most of it is. The same input gives the same interval. Raises ValueError
     for no values or NaN.
     """
     rows = np.asarray(values, np.float64)
@@ -132,6 +143,8 @@ def bootstrap_interval(
     n = int(member.max()) + 1
     if statistic is None and rows.ndim == 1 and (np.all(rows == 0) or np.all(rows == 1)):
         return clopper_pearson(n if rows[0] else 0, n, level)
+    if statistic is None and rows.ndim == 1 and n == 1 < len(rows) and np.all((rows >= 0) & (rows <= 1)):
+        return clopper_pearson(int(rows.mean() > 0.5), 1, level)
     pick = np.random.default_rng(0).integers(0, n, (draws, n))
     if statistic is None:
         sums, counts = np.bincount(member, rows, n), np.bincount(member, minlength=n)

@@ -18,6 +18,7 @@ from eyelid.attack.reidentify import load
 from eyelid.attack.statistics import (
     auc,
     bootstrap_interval,
+    guessing,
     rank_curve,
     rank_probabilities,
     roc,
@@ -26,6 +27,8 @@ from eyelid.audit.model import Curve, CurveKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from eyelid.attack.attacker import Attacker, Rows, Scores
     from eyelid.attack.dataset import Labels, Pictures
@@ -173,7 +176,6 @@ def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[Atta
     )
     found = rank_probabilities(scores, lineup.people, known)[:, 0]
     own = lineup.people[:, None] == known
-    counts = np.bincount(lineup.people)
     label = f"re-identification by {name}"
     note = f"{len(np.unique(lineup.people))} people among {len(known)}"
     if trial.level is not level:
@@ -183,8 +185,7 @@ def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[Atta
         threat=threat,
         measure="rank-1",
         success=float(found.mean()),
-        # who names one and the same person always is right this often
-        chance=float(max(counts.max() / counts.sum(), 1 / len(known))),
+        chance=guessing(lineup.people, len(known)),
         interval=bootstrap_interval(found, groups=lineup.people),
         n=len(found),
         note=note,
@@ -195,9 +196,7 @@ def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[Atta
         measure="AUC",
         success=auc(scores.ravel(), own.ravel()),
         chance=0.5,
-        interval=bootstrap_interval(
-            np.hstack([scores, own]), groups=lineup.people, statistic=_auc_of_rows, draws=_AUC_DRAWS
-        ),
+        interval=_auc_interval(scores, own, lineup.people),
         n=own.size,
         note=note,
     )
@@ -219,6 +218,14 @@ def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[Atta
         ),
     )
     return [rank, pairs], curves
+
+
+def _auc_interval(scores: Scores, own: NDArray[np.bool_], people: Labels) -> tuple[float, float]:
+    """Return the interval of the AUC over people; one person alone tells nothing of others."""
+    if len(np.unique(people)) < 2:
+        return 0.0, 1.0
+    rows = np.hstack([scores, own])
+    return bootstrap_interval(rows, groups=people, statistic=_auc_of_rows, draws=_AUC_DRAWS)
 
 
 def _auc_of_rows(rows: Floats) -> float:

@@ -12,7 +12,7 @@ from eyelid.attack.attacker import Training
 from eyelid.attack.base import AttackResult, Knowledge, Threat
 from eyelid.attack.reidentify import load
 from eyelid.attack.restore import FEWEST, LearnedRestorer
-from eyelid.attack.statistics import bootstrap_interval, rank1
+from eyelid.attack.statistics import bootstrap_interval, guessing, rank1
 from eyelid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ def restore(tracks: Sequence[Track], *, still: bool) -> RestoredTracks:
             )
             people += [i] * len(restored)
     found = np.concatenate(results)
-    counts = np.bincount(people)
     return RestoredTracks(
         (
             AttackResult(
@@ -86,7 +85,7 @@ def restore(tracks: Sequence[Track], *, still: bool) -> RestoredTracks:
                 ),
                 measure="rank-1",
                 success=float(found.mean()),
-                chance=float(max(counts.max() / counts.sum(), 1 / len(np.unique(known)))),
+                chance=guessing(people, len(np.unique(known))),
                 interval=bootstrap_interval(found, groups=people),
                 n=len(found),
                 note=f"{len(np.unique(known))} people known",

@@ -152,6 +152,7 @@ def audit(
     visible = spans(watched.sights)
     privacy = evidence.privacy if evidence else None
     people = max(2, len(tracks) + len(distractors))
+    probed = sum(kind is MediaKind.STILL or len(track.clear) > 1 for track in tracks)
     if privacy:
         findings.curves.append(_odds(privacy, people))
     guarantee = evidence.guarantee if evidence else None
@@ -175,7 +176,7 @@ def audit(
             visible=visible,
             curves=tuple(findings.curves),
             utility=utility,
-            verdict=judge(findings.attacks, visible, guarantee, privacy, people),
+            verdict=judge(findings.attacks, visible, guarantee, privacy, people, probed),
             timings=tuple(findings.timings),
             warnings=tuple(_warnings(watched, evidence)),
         ),

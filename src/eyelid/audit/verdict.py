@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from eyelid.attack.statistics import clopper_pearson
 from eyelid.audit.model import Standing, Verdict
+from eyelid.evidence.summary import rounded_up
 from eyelid.types import GuaranteeKind
 
 if TYPE_CHECKING:
@@ -40,11 +42,12 @@ def judge(
     guarantee: Guarantee | None,
     privacy: PrivacySpent | None,
     people: int,
+    probed: int,
 ) -> Verdict:
     """Return the verdict on an output: its worst finding decides, and is the reason.
 
     ``people`` is how many an attacker may have to choose among: a theorem counts where it leaves the attacker
-    who knew nothing less sure than a coin.
+    who knew nothing less sure than a coin. ``probed`` is how many of them the attacks tried to name.
     """
     if visible:
         sentence = "Something that should be hidden still shows in this file."
@@ -76,6 +79,14 @@ def judge(
             reason=f"The interval of re-identification is wide: {_figures(widest)}; "
             "give pictures of others (--gallery).",
         )
+    could_be = clopper_pearson(0, max(probed, 1))[1] - widest.chance
+    if could_be > WIDEST:
+        return Verdict(
+            standing=Standing.IN_DOUBT,
+            sentence="No attack is shown to beat chance, but too few people were measured to be sure.",
+            reason=f"Of so few people ({probed}) even no success would leave much open: {_figures(widest)}; "
+            "give a longer film, or one with more people.",
+        )
     figures = f"Re-identification: {_figures(widest)}."
     if guarantee is not None and guarantee.kind in _THEOREMS and privacy is not None:
         sure = certainty(privacy.epsilon_whole, people)
@@ -84,12 +95,17 @@ def judge(
                 standing=Standing.BOUNDED,
                 sentence=(
                     f"A theorem bounds every attacker on the covered regions (epsilon "
-                    f"{privacy.epsilon_whole:g} for a whole one), and no attack that was run beat chance."
+                    f"{rounded_up(privacy.epsilon_whole)} for a whole one), and no attack that was run beat "
+                    "chance."
                 ),
-                reason=f"Who knew nothing is at most {sure:.0%} sure of one of {people} people. {figures}",
+                reason=(
+                    f"Who knew nothing is at most {math.ceil(100 * sure)}% sure of one of {people} people. "
+                    f"{figures}"
+                ),
             )
         figures += (
-            f" The theorem adds nothing: epsilon {privacy.epsilon_whole:g} for a whole region is large."
+            f" The theorem adds nothing: epsilon {rounded_up(privacy.epsilon_whole)} for a whole region is "
+            "large."
         )
     return Verdict(
         standing=Standing.AT_CHANCE,

@@ -97,12 +97,12 @@ def _spent(spent: PrivacySpent) -> str:
     else:
         step = f"for any {number(spent.pixels, 'pixel', 'pixels')} of it"
     return (
-        f"epsilon {_up(spent.epsilon_whole)} for a whole region, {_up(spent.epsilon)} {step}, "
-        f"{_up(spent.epsilon_file)} in {number(spent.releases, 'release', 'releases')} of the file"
+        f"epsilon {rounded_up(spent.epsilon_whole)} for a whole region, {rounded_up(spent.epsilon)} {step}, "
+        f"{rounded_up(spent.epsilon_file)} in {number(spent.releases, 'release', 'releases')} of the file"
     )
 
 
-def _up(epsilon: float) -> str:
+def rounded_up(epsilon: float) -> str:
     """Say an epsilon with four digits, never less than it is."""
     return f"{Context(prec=4, rounding=ROUND_CEILING).create_decimal(repr(epsilon)).normalize():,f}"
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Decode", "StillInfo", "StillReader", "StillWriter", "write_lossless"]
 
 MAX_PIXELS = 200_000_000
-_PLUGINS: dict[MediaFormat, type[ImageFile.ImageFile]] = {
+PLUGINS: dict[MediaFormat, type[ImageFile.ImageFile]] = {
     MediaFormat.JPEG: JpegImagePlugin.JpegImageFile,
     MediaFormat.PNG: PngImagePlugin.PngImageFile,
     MediaFormat.WEBP: WebPImagePlugin.WebPImageFile,
@@ -112,7 +112,7 @@ class StillReader:
         if self._format is MediaFormat.TIFF:
             hush_libtiff()
         # not Image.open: its limit of pixels is a setting of the whole process, ours is not
-        return _PLUGINS[self._format](self._path)
+        return PLUGINS[self._format](self._path)
 
     def _describe(self) -> StillInfo:
         with self._open() as image:
