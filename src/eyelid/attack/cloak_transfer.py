@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
 
 import cv2
@@ -21,7 +21,9 @@ from eyelid.attack.attacker import small
 from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
 from eyelid.attack.statistics import bootstrap_interval, rank1
 from eyelid.models.cards import card
+from eyelid.models.extras import require
 from eyelid.models.session import Session, cores
+from eyelid.models.torch_network import one_thread
 from eyelid.obfuscate.cloak import ALIGNED, FOOLED, Cloak, CloakObfuscator
 from eyelid.obfuscate.cloak_search import window_of
 from eyelid.types import Detections, Plane, RawFrame, Target
@@ -109,8 +111,7 @@ def nearest_pixels(pictures: Pictures, boxes: Boxes) -> NDArray[np.float64]:
 def embed_network(name: str, pictures: Pictures, boxes: Boxes) -> NDArray[np.float64]:
     """Return what a shipped network makes of the faces, as they are and mirrored: unit rows (n, d)."""
     side, square = card(name).input.width or 0, name in ALIGNED
-    session = Session(name, threads=1)
-    rows = []
+    session, rows = _session(name), []
     for start in range(0, len(pictures), _BATCH):
         part = slice(start, start + _BATCH)
         seen = np.stack(
@@ -139,12 +140,13 @@ def cloak_probes(
     probed = np.sort(random.permutation(len(everybody))[:people])
     clear = _portraits(faces, [int(chosen[i][0]) for i in probed])
     cloaked = clear.pictures.copy()
+    obfuscator = CloakObfuscator(method, against=against)
 
     def cloak(i: int) -> None:
-        obfuscator = CloakObfuscator(method, against=against)
         obfuscator.apply(_frame(cloaked[i]), _face(clear.boxes[i]))
 
-    with ThreadPoolExecutor(cores()) as pool:
+    require("a cloak", "cloak", "torch", "onnx")
+    with one_thread(), ThreadPoolExecutor(cores()) as pool:
         for done, _ in enumerate(pool.map(cloak, range(len(probed))), start=1):
             listener(done, len(probed))
     return Cloaked(clear, cloaked, _portraits(faces, [int(c[1]) for c in chosen]))
@@ -228,6 +230,11 @@ def upload(picture: Picture, how: Upload) -> Picture:
     encoded = cv2.imencode(".jpg", sent, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
     shown = cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE)
     return np.asarray(cv2.resize(np.asarray(shown, np.uint8), (width, height)), np.uint8)
+
+
+@cache
+def _session(name: str) -> Session:
+    return Session(name, threads=1)
 
 
 def _portraits(faces: Faces, chosen: list[int]) -> Portraits:

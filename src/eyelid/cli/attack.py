@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from eyelid.cli import attack_file, attack_restore
+from eyelid.cli import attack_cloak, attack_file, attack_restore
 from eyelid.cli.options import Data, Json, Quiet, words
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("restore")(attack_restore.restore)
 app.command("deblur")(attack_restore.deblur)
 app.command("keyed-blur")(attack_restore.keyed_blur)
+app.command("cloak")(attack_cloak.cloak)
 app.command("context")(attack_file.context)
 app.command("metadata")(attack_file.metadata)
 app.command("voice")(attack_file.voice)

@@ -143,12 +143,13 @@ class CloakObfuscator(Obfuscator):
         corners = face.boxes[0] - np.array([region.x0, region.y0] * 2)
         x0, x1 = sorted((float(corners[0]), float(corners[2])))
         y0, y1 = sorted((float(corners[1]), float(corners[3])))
+        embedders = self._embedders  # first of all it says whether PyTorch is there
         with one_thread():
             return search(
                 picture[region.y0 : region.y1, region.x0 : region.x1],
                 np.ones(shape, np.bool_) if region.mask is None else region.mask,
                 (x0, y0, x1, y1),
-                self._embedders,
+                embedders,
                 levels=self.parameters.levels,
                 steps=self.parameters.steps,
                 random=np.random.default_rng(),  # from the operating system

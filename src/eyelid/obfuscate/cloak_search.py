@@ -31,6 +31,9 @@ FINEST: Final = 256
 VIEWS: Final = 2
 """Random views of the face a step."""
 
+SMOOTHEST: Final = 0.03
+"""The widest filter of those who know of cloaks and smooth them away: sigma in widths of the box."""
+
 SQUARE_SIDE: Final = 0.97
 """Side of the square that aligned recognisers look at, in heights of the box; what dlib cuts, on average."""
 
@@ -59,6 +62,15 @@ class Window:
     turned: float = 0.0
 
 
+def window_of(face: Box, *, square: bool) -> Window:
+    """Return the box of a face as a window, or the upright square that recognisers cut who align faces."""
+    x0, y0, x1, y1 = face
+    if not square:
+        return Window((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2)
+    half = SQUARE_SIDE * (y1 - y0) / 2
+    return Window((x0 + x1) / 2, y0 + SQUARE_MIDDLE * (y1 - y0), half, half)
+
+
 @dataclass(frozen=True, slots=True)
 class Embedder:
     """A network to fool, and how it looks at a face.
@@ -73,11 +85,7 @@ class Embedder:
 
     def window(self, face: Box) -> Window:
         """Return what it looks at where the face is in the box x0 y0 x1 y1."""
-        x0, y0, x1, y1 = face
-        if not self.square:
-            return Window((x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2)
-        half = SQUARE_SIDE * (y1 - y0) / 2
-        return Window((x0 + x1) / 2, y0 + SQUARE_MIDDLE * (y1 - y0), half, half)
+        return window_of(face, square=self.square)
 
     def near(self, face: Box, random: np.random.Generator) -> Window:
         """Return what it may look at instead, as detectors and landmarks are never quite the same."""
@@ -158,7 +166,10 @@ def _sent(cloaked: Tensor, box: Box, random: np.random.Generator) -> tuple[Tenso
     height, width = cloaked.shape[2:]
     size = max(8, round(height * scale)), max(8, round(width * scale))
     smaller = interpolate(cloaked, size, mode="bilinear", antialias=True)
-    return jpeg(smaller, quality=random.uniform(60, 95)), _scaled(box, (height, width), size)
+    arrived, place = jpeg(smaller, quality=random.uniform(60, 95)), _scaled(box, (height, width), size)
+    if random.random() < 0.5:
+        arrived = smooth(arrived, random.uniform(0, SMOOTHEST) * (place[2] - place[0]))
+    return arrived, place
 
 
 def _look(picture: Tensor, window: Window, side: int, flip: bool) -> Tensor:
@@ -181,6 +192,18 @@ def _scaled(box: Box, old: tuple[int, int], new: tuple[int, int]) -> Box:
     """Return the box after a picture of (height, width) ``old`` became ``new``."""
     down, across = new[0] / old[0], new[1] / old[1]
     return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def smooth(pictures: Tensor, sigma: float) -> Tensor:
+    """Return pictures (n, 3, height, width) under a Gaussian filter, sigma in pixels."""
+    import torch
+    from torch.nn.functional import conv2d, pad
+
+    reach = max(1, math.ceil(3 * sigma))
+    weights = torch.exp(-torch.arange(-reach, reach + 1.0).square() / (2 * max(sigma, 1e-3) ** 2))
+    weights = (weights / weights.sum()).expand(3, 1, 1, -1)
+    wide = conv2d(pad(pictures, (reach, reach, 0, 0), mode="replicate"), weights, groups=3)
+    return conv2d(pad(wide, (0, 0, reach, reach), mode="replicate"), weights.transpose(2, 3), groups=3)
 
 
 def jpeg(pictures: Tensor, quality: float) -> Tensor:
