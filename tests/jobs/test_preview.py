@@ -85,3 +85,13 @@ def test_what_has_no_preview(clip: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="input itself"):
         preview(clip, clip, searcher(), force=True)
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "d.json"}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_clip_whose_times_begin_late_is_shown_too(suffix: str, tmp_path: Path) -> None:
+    late = [12800 * 100 + 512 * number for number in range(50)]
+    source = Clip(frames=50, times=late).write(tmp_path / f"a{suffix}")
+    made = preview(source, tmp_path / f"p{suffix}", searcher())
+    assert made.starts[0] == 100
+    assert all(100 <= start < 102 for start in made.starts)
+    assert len(times(made.output)) >= 25

@@ -100,10 +100,9 @@ def _best_starts(
     reader: VideoReader, finder: Finder, source: Path, listener: ProgressListener
 ) -> list[Fraction]:
     """Return the starts in seconds, in order, of the parts that show most targets."""
-    duration = reader.info.duration or Fraction(0)
-    last = max(duration - PART_S, Fraction(0))
-    looks = max(1, min(LOOKS, int(last / PART_S) + 1))
-    times = [last * number / max(looks - 1, 1) for number in range(looks)]
+    room = max(reader.end - reader.start - PART_S, Fraction(0))
+    looks = max(1, min(LOOKS, int(room / PART_S) + 1))
+    times = [reader.start + room * number / max(looks - 1, 1) for number in range(looks)]
     found: list[tuple[int, Fraction]] = []
     for number, moment in enumerate(times, start=1):
         frame = reader.read_at(float(moment))

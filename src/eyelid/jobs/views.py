@@ -69,10 +69,10 @@ def _moments(path: Path) -> Iterator[RawFrame]:
     from eyelid.media.video import VideoReader
 
     with VideoReader(path) as reader:
-        seconds = float(reader.info.duration or 0)
+        seconds = float(reader.end - reader.start)
         size = 3 * reader.info.width * reader.info.height * (2 if reader.info.bit_depth > 8 else 1)
         count = min(_SAMPLES, _SAMPLE_BYTES // max(size, 1), int(seconds / _LEAST_STEP_S))
         for number in range(count):
-            frame = reader.read_at(seconds * (number + 0.5) / count)
+            frame = reader.read_at(float(reader.start) + seconds * (number + 0.5) / count)
             if frame is not None:
                 yield frame

@@ -43,9 +43,11 @@ class VideoReader:
         walk = scan(path)
         with opened(path) as container:
             stream = picture_stream(path, container)
-            first = next((frame for _, frame in self._decode(container, stream)), None)
-            if first is None:
+            found = next(self._decode(container, stream), None)
+            if found is None:
                 raise InputError(f"{path} holds no frame that can be decoded; {REPAIR}")
+            self.start, first = found
+            """The time of the first frame in seconds."""
             self.info = describe(path, container, stream, first, walk)
             self._orientation = orientation(first) or video_pixels.Orientation()
             self.side_data = dict(side_data(first))
@@ -64,6 +66,13 @@ class VideoReader:
     def frames_estimate(self) -> int | None:
         """How many frames a pass will give, as far as the container tells."""
         return self.info.frames_estimate
+
+    @property
+    def end(self) -> Fraction:
+        """The time in seconds when the last frame ends, as far as the container tells."""
+        duration = self.info.duration or Fraction(0)
+        counts_from_zero = "matroska" in self.info.container and duration > self.start
+        return duration if counts_from_zero else self.start + duration
 
     def __iter__(self) -> Iterator[RawFrame]:
         return self.frames()
