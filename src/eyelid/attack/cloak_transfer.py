@@ -115,7 +115,7 @@ def embed_network(name: str, pictures: Pictures, boxes: Boxes) -> NDArray[np.flo
     for start in range(0, len(pictures), _BATCH):
         part = slice(start, start + _BATCH)
         seen = np.stack(
-            [_cut(p, box, side, square=square) for p, box in zip(pictures[part], boxes[part], strict=True)]
+            [cut(p, box, side, square=square) for p, box in zip(pictures[part], boxes[part], strict=True)]
         )
         rows.append(session.run(seen)[0] + session.run(np.ascontiguousarray(seen[:, :, ::-1]))[0])
     return _unit(np.concatenate(rows).astype(np.float64))
@@ -218,6 +218,20 @@ class CloakTransfer(Attack[Cloaked]):
         return np.stack([np.asarray(cv2.GaussianBlur(p, (0, 0), sigma), np.uint8) for p in pictures])
 
 
+def face_boxes(pictures: Pictures) -> Boxes:
+    """Return the box of the surest face in each picture, of the whole picture where none is found."""
+    from eyelid.detect.faces import FaceDetector
+
+    detector = FaceDetector(threads=1)
+    boxes = []
+    for picture in pictures:
+        (found,) = detector.detect([_frame(picture)])
+        height, width = picture.shape
+        whole = np.array([0, 0, width, height], np.float32)
+        boxes.append(found.boxes[found.scores.argmax()] if len(found) else whole)
+    return np.stack(boxes)
+
+
 def upload(picture: Picture, how: Upload) -> Picture:
     """Return a grey picture uint8 (height, width) after an upload, at its old size."""
     if how is Upload.NONE:
@@ -238,20 +252,11 @@ def _session(name: str) -> Session:
 
 
 def _portraits(faces: Faces, chosen: list[int]) -> Portraits:
-    from eyelid.detect.faces import FaceDetector
-
-    detector = FaceDetector(threads=1)
     pictures = faces.pictures[chosen]
-    boxes = []
-    for picture in pictures:
-        (found,) = detector.detect([_frame(picture)])
-        height, width = picture.shape
-        whole = np.array([0, 0, width, height], np.float32)
-        boxes.append(found.boxes[found.scores.argmax()] if len(found) else whole)
-    return Portraits(pictures, np.stack(boxes), faces.people[chosen])
+    return Portraits(pictures, face_boxes(pictures), faces.people[chosen])
 
 
-def _cut(picture: Picture, box: NDArray[np.float32], side: int, *, square: bool) -> Bgr:
+def cut(picture: Picture, box: NDArray[np.float32], side: int, *, square: bool) -> Bgr:
     """Return what a network looks at, uint8 (side, side, 3); the edge of the picture goes on beyond it."""
     x0, y0, x1, y1 = box.tolist()
     window = window_of((x0, y0, x1, y1), square=square)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from eyelid.attack.cloak_transfer import Cloaked, Transfer
 
 CAPTION = (
-    "known: the cloak is made against it. A cloak that works where it is known and fails where it is not hides nobody: anyone may use another "
-    "recogniser, or train one on cloaked pictures."
+    "known: the cloak is made against it. A cloak that works where it is known and fails where it is not "
+    "hides nobody: anyone may use another recogniser, or train one on cloaked pictures."
 )
 
 
