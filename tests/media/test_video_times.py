@@ -182,3 +182,23 @@ def test_times_that_run_backwards_are_refused(tmp_path: Path) -> None:
             container.mux(packet)
     with VideoReader(path) as reader, pytest.raises(InputError, match="run backwards"):
         list(reader)
+
+
+OPEN_GROUPS = "open-gop=1:keyint=8:min-keyint=8:scenecut=0:b-adapt=0"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "clip"),
+    [
+        (".mp4", Clip(frames=24, options={"bf": "3", "x264-params": OPEN_GROUPS})),
+        (".mkv", Clip(frames=24, options={"bf": "3", "x264-params": OPEN_GROUPS})),
+        (".mp4", Clip(frames=24, options={"bf": "3", "g": "8"})),
+        (".avi", Clip("mpeg4", frames=24, time_base=Fraction(1, 25), options={"g": "8"})),
+    ],
+)
+def test_the_frames_from_any_time_on_are_those_of_the_whole(suffix: str, clip: Clip, tmp_path: Path) -> None:
+    with VideoReader(clip.write(tmp_path / f"a{suffix}")) as reader:
+        whole = [(frame.time, frame.planes[0].samples.tobytes()) for frame in reader]
+        for number, (time, _) in enumerate(whole):
+            part = [(frame.time, frame.planes[0].samples.tobytes()) for frame in reader.frames(time)]
+            assert part == whole[number:]

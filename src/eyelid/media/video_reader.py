@@ -82,7 +82,10 @@ class VideoReader:
         with opened(self.path) as container:
             stream = picture_stream(self.path, container)
             if start is not None and stream.time_base:
-                container.seek(int(start / stream.time_base), stream=stream)
+                # files are sought by times of decoding, which lie before those of display
+                held_back = (stream.codec_context.reorder_depth + 1) / (stream.guessed_rate or Fraction(25))
+                before = max(start - held_back, min(start, Fraction(0)))
+                container.seek(int(before / stream.time_base), stream=stream)
             index = 0
             for time, frame in self._decode(container, stream, whole=start is None):
                 if end is not None and time >= end:
