@@ -28,6 +28,7 @@ RUN_TORCH = (
     "cli/test_attack_restore.py",
     "cli/test_audit.py",
     "cli/test_cloak.py",
+    "jobs/test_cloak.py",
     "realdata/test_paper_tables.py",
     "test_docs.py::test_the_examples_of_a_page_run[docs/attacks/",
     "test_docs.py::test_the_examples_of_a_page_run[docs/howto/audit.md]",
