@@ -411,3 +411,18 @@ def test_an_animation_cut_between_two_frames_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data[: data.rindex(b"!\xf9\x04")])
     with pytest.raises(InputError, match="cut short"):
         StillReader(path)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_the_collector_may_close_a_tiff_once_more(finished: bool, tmp_path: Path) -> None:
+    """It does, and since Python 3.13 what that raises stands on stderr."""
+    info, frames = read(write_sample("pages.tiff", tmp_path))
+    writer = StillWriter(tmp_path / "b.tiff", info)
+    for frame in frames:
+        writer.write(safe(frame))
+    if finished:
+        writer.close()
+    else:
+        writer.abandon()
+    assert writer._tiff is not None
+    writer._tiff.close()

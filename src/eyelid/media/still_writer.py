@@ -43,7 +43,7 @@ class StillWriter(Writer):
         self._like = like
         self._stream = _Sink(io.FileIO(path, "w+"))
         self._animation: Animation | None = None
-        self._tiff: TiffImagePlugin.AppendingTiffWriter | None = None
+        self._tiff: _TiffPages | None = None
         self._heif: HeifFile | None = None
         self._written = 0
 
@@ -145,7 +145,7 @@ class StillWriter(Writer):
         self._animate(Gif, image, page)
 
     def _write_tiff(self, planes: tuple[Plane, ...], page: PageEncoding) -> None:
-        self._tiff = self._tiff or TiffImagePlugin.AppendingTiffWriter(self._stream)
+        self._tiff = self._tiff or _TiffPages(self._stream)
         if page.mode in {"RGB;16", "RGBA;16"}:
             still_deep.write_tiff_page(self._tiff, planes, page.icc_profile)
         else:
@@ -172,7 +172,7 @@ def write_lossless(path: Path, frames: Iterable[SafeFrame]) -> None:
     """
     as_png = path.suffix.lower() == ".png"
     with closing(_Sink(io.FileIO(path, "w+"))) as stream:
-        tiff = None if as_png else TiffImagePlugin.AppendingTiffWriter(stream)
+        tiff = None if as_png else _TiffPages(stream)
         for number, frame in enumerate(frames):
             names = "".join(plane.name for plane in frame.planes)
             if names == "LCbCr" or (as_png and (number or names == "CMYK")):
@@ -214,3 +214,11 @@ class _Sink(io.BufferedRandom):
     def abandon(self) -> None:
         """Close without writing what is still buffered."""
         self.raw.close()
+
+
+class _TiffPages(TiffImagePlugin.AppendingTiffWriter):
+    """Pillow's writer of pages, which the garbage collector closes again when the file is long closed."""
+
+    def close(self) -> None:
+        if not self.f.closed:
+            super().close()
