@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from eyelid.obfuscate.remove.picture import dilate, grey
 
 if TYPE_CHECKING:
-    from eyelid.obfuscate.remove.picture import Picture
+    from eyelid.obfuscate.remove.picture import Mask, Picture, Stack
 
 Homography: TypeAlias = NDArray[np.float64]
 """A 3 x 3 matrix that takes pixels of one picture to pixels of another."""
@@ -23,6 +23,7 @@ _RATIO: Final = (
     0.8  # Lowe, "Distinctive image features from scale-invariant keypoints", IJCV 2004, section 7.1
 )
 _REACH: Final = 6
+_MOST_STRETCH: Final = 3.0  # more would show noise
 _NEAR: Final = 3.0
 
 
@@ -38,8 +39,8 @@ class Features:
 def features(picture: Picture, long_side: int, count: int) -> Features:
     """Return at most ``count`` SIFT features outside the hole, found at a long side of so many pixels."""
     stack, hole, scale = picture.small(long_side)
-    light = grey(stack, [plane.name for plane in picture.planes]).astype(np.uint8)
     seen = np.where(dilate(hole, _REACH), 0, 255).astype(np.uint8)
+    light = _stretched(grey(stack, [plane.name for plane in picture.planes]), seen > 0)
     points, descriptors = cv2.SIFT.create(count, contrastThreshold=0.02).detectAndCompute(light, seen)
     if descriptors is None or not len(points):
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32), 1 / scale)
@@ -47,6 +48,13 @@ def features(picture: Picture, long_side: int, count: int) -> Features:
     descriptors = np.sqrt(descriptors / np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6))
     xy = np.array([point.pt for point in points], np.float32)
     return Features(((xy + 0.5) / scale - 0.5).astype(np.float32), descriptors, 1 / scale)
+
+
+def _stretched(light: Stack, seen: Mask) -> NDArray[np.uint8]:
+    """Return light in full contrast: a dark picture has as many features as a bright one."""
+    low, high = np.percentile(light[seen], (1, 99)) if seen.any() else (0.0, 255.0)
+    scale = min(max(255 / max(high - low, 1.0), 1.0), _MOST_STRETCH)
+    return np.clip((light - (low if scale > 1 else 0)) * scale, 0, 255).astype(np.uint8)
 
 
 def matches(target: Features, source: Features) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

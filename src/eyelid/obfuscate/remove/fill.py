@@ -10,7 +10,7 @@ import numpy as np
 
 from eyelid.obfuscate.remove.changes import changed
 from eyelid.obfuscate.remove.invent import invent
-from eyelid.obfuscate.remove.look import Look, blended, look, target_of
+from eyelid.obfuscate.remove.look import Look, aligned, blended, look, target_of
 from eyelid.obfuscate.remove.picture import Box, Mask, Picture, Stack, dilate, whole_blocks
 from eyelid.obfuscate.remove.vote import vote
 
@@ -98,7 +98,7 @@ def _looks(target: Target, part: Mask, sources: Sequence[Source]) -> list[Look]:
         times_seen += found.seen
         if len(looks) >= most or (times_seen[part] >= _ENOUGH).all():
             break
-    return looks
+    return aligned(target, looks)
 
 
 def _agreed(

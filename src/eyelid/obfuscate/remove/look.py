@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from eyelid.obfuscate.remove.changes import STRONG, difference
+from eyelid.obfuscate.remove.exposure import exposed
+from eyelid.obfuscate.remove.parallax import LEAST_CLEAR, continued, flow
 from eyelid.obfuscate.remove.picture import dilate, grey
 from eyelid.obfuscate.remove.spread import shrunk, spread
 
@@ -28,8 +30,9 @@ _EXACT: Final = 0.05
 _EDGE: Final = 3
 _LIGHT_SIDE: Final = 160
 """Pixels along a box at which the difference in light is carried inside: it is smooth."""
-_FLOW_SIDE: Final = 512
-_FIT_POINTS: Final = 4000
+_NEARLY: Final = 3.0
+"""A look this far off may come into place by flow."""
+_PARTNERS: Final = 2
 _LEAST_RIM: Final = 40
 
 
@@ -62,22 +65,78 @@ def target_of(picture: Picture, box: Box, part: Mask) -> Target:
 
 
 def look(target: Target, source: Picture, maps: Sequence[Homography]) -> Look | None:
-    """Return what a source shows in the target's box by the map that fits its rim best, if one fits.
+    """Return what a source shows in the target's box by the plane that fits its rim best, if one fits.
 
-    Nothing comes from a pixel within a few pixels of the source's own hole. Where no single plane fits, dense
-    flow measured in the surroundings of the hole (Kroeger et al., "Fast optical flow using dense inverse
-    search", ECCV 2016) is carried smoothly into it.
+    Nothing comes from a pixel within a few pixels of the source's own hole.
     """
-    best: Look | None = None
-    for matrix in maps:
-        plain = _warped(target, source, matrix)
-        if plain is None:
+    found = [plain for matrix in maps if (plain := _warped(target, source, matrix)) is not None]
+    best = min(found, key=lambda plain: plain.error, default=None)
+    return best if best is not None and best.error <= _NEARLY else None
+
+
+def aligned(target: Target, looks: Sequence[Look]) -> list[Look]:
+    """Return the looks that fit the target, those that no plane brings into place moved by dense flow.
+
+    The flow is measured around the hole and carried into it with the help of the flow between two looks,
+    which both see behind the hole. What one look shows helps to bring the next into place.
+    """
+    lights = [grey(found.stack, target.names) for found in looks]
+    light, known = grey(target.stack, target.names), ~target.hole
+    fitting: list[Look] = []
+    for index, found in enumerate(looks):
+        if found.error > _EXACT:
+            found = _moved(target, looks, lights, index, (light, known))
+        if found.error > 1.0:
             continue
-        moved = _flowed(target, plain) if plain.error > _EXACT else None
-        for found in (plain, moved):
-            if found is not None and (best is None or found.error < best.error):
-                best = found
-    return best if best is not None and best.error <= 1.0 else None
+        fitting.append(found)
+        fresh = found.seen & ~known
+        if fresh.any():
+            light[fresh] = grey(blended(target, found.stack, found.seen), target.names)[fresh]
+            known = known | fresh
+    return fitting
+
+
+def _moved(
+    target: Target, looks: Sequence[Look], lights: Sequence[Stack], index: int, sight: tuple[Stack, Mask]
+) -> Look:
+    """Return a look moved by flow to the light known of the target, or as it is where that is better."""
+    plain, light = looks[index], lights[index]
+    if min(target.hole.shape) < 24:
+        return plain
+    onward, clear = flow(light, sight[0], plain.seen, sight[1])
+    if int(clear.sum()) < LEAST_CLEAR:
+        return plain
+    near = dilate(target.hole, max(16, round(np.sqrt(float(target.hole.sum())))))
+    best, least = continued(onward, clear, near, None)
+    behind = [int((plain.seen & other.seen & target.hole).sum()) for other in looks]
+    behind[index] = 0
+    for other in sorted(range(len(looks)), key=lambda i: -behind[i])[:_PARTNERS]:
+        if behind[other] < LEAST_CLEAR:
+            continue
+        between, sure = flow(light, lights[other], plain.seen, looks[other].seen)
+        if int((sure & clear).sum()) < LEAST_CLEAR:
+            continue
+        tried, left = continued(onward, clear, near, spread(between, plain.seen & looks[other].seen))
+        if left < least:
+            best, least = tried, left
+    shifted = _shifted(target, plain, best)
+    return shifted if shifted is not None and shifted.error < plain.error else plain
+
+
+def _shifted(target: Target, plain: Look, onward: Stack) -> Look | None:
+    """Return a look moved by the flow from its own pixels to those of the target."""
+    rows, columns = target.hole.shape
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
+    back: Stack = -onward
+    for _ in range(4):  # the flow from the target's pixels: onward(p + back(p)) = -back(p)
+        there = (x + back[..., 0], y + back[..., 1])
+        back = -np.asarray(
+            cv2.remap(onward, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+        )
+    x, y = x + back[..., 0], y + back[..., 1]
+    moved = cv2.remap(plain.stack, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    free = cv2.remap(plain.seen.astype(np.float32), x, y, cv2.INTER_LINEAR, borderValue=0)
+    return _judged(target, np.asarray(moved, np.float32).reshape(target.stack.shape), free > 0.999)
 
 
 def _warped(target: Target, source: Picture, matrix: Homography) -> Look | None:
@@ -112,9 +171,8 @@ def _judged(target: Target, stack: Stack, seen: Mask) -> Look | None:
     both = target.rim & seen
     if int(both.sum()) < _LEAST_RIM or not (seen & target.hole).any():
         return None
-    ours, theirs = target.stack[both], stack[both]
-    shift = np.median(ours - theirs, axis=0)
-    apart = np.abs(ours - theirs - shift).mean(axis=0).max()
+    stack = exposed(stack, target.stack, seen & ~target.hole)
+    apart = np.abs(target.stack[both] - stack[both]).mean(axis=0).max()
     light = [grey(s, target.names) for s in (target.stack, stack)]
     a, b = (layer[both] - layer[both].mean() for layer in light)
     spread_a, spread_b = float(a.std()), float(b.std())
@@ -122,61 +180,6 @@ def _judged(target: Target, stack: Stack, seen: Mask) -> Look | None:
         return Look(stack, seen, float(apart) / _OFF)
     alike = float((a * b).mean()) / max(spread_a * spread_b, 1e-6)
     return Look(stack, seen, max((1 - alike) / (1 - _ALIKE), float(apart) / (2 * _OFF)))
-
-
-def _flowed(target: Target, plain: Look) -> Look | None:
-    """Return the look moved by the flow that its surroundings show, carried into the hole."""
-    rows, columns = target.hole.shape
-    if min(rows, columns) < 24:
-        return None
-    scale = min(1.0, _FLOW_SIDE / max(rows, columns))
-    size = (max(16, round(columns * scale)), max(16, round(rows * scale)))
-    both = ~target.hole & plain.seen
-    pair = []
-    for stack in (target.stack, plain.stack):
-        small, known = shrunk(grey(stack, target.names)[..., None], both, size)
-        pair.append(np.clip(spread(small, known)[..., 0], 0, 255).astype(np.uint8))
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST).calc(
-        pair[0], pair[1], np.zeros((*pair[0].shape, 2), np.float32)
-    )
-    clear = cv2.resize(both.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999
-    clear &= ~dilate(~clear, 4) & (_texture(pair[0]) > 1.0)
-    if int(clear.sum()) < _LEAST_RIM:
-        return None
-    smooth = _continued(flow.astype(np.float32), clear)
-    shift = cv2.resize(smooth, (columns, rows)) / scale
-    y, x = np.mgrid[:rows, :columns].astype(np.float32)
-    x, y = x + shift[..., 0], y + shift[..., 1]
-    moved = cv2.remap(plain.stack, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    free = cv2.remap(plain.seen.astype(np.float32), x, y, cv2.INTER_LINEAR, borderValue=0)
-    return _judged(target, np.asarray(moved, np.float32).reshape(target.stack.shape), free > 0.999)
-
-
-def _continued(flow: Stack, clear: Mask) -> Stack:
-    """Return the flow, continued from where it is clear: a quadratic trend and a smooth rest.
-
-    The trend is fitted to what is near it, again and again, because things at other depths are no part of it.
-    """
-    rows, columns = clear.shape
-    y, x = np.mgrid[:rows, :columns].astype(np.float32) / np.float32(max(rows, columns)) - np.float32(0.5)
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    every = max(1, int(clear.sum()) // _FIT_POINTS)
-    known, values = terms[clear][::every], flow[clear][::every]
-    keep = np.ones(len(known), np.bool_)
-    for _ in range(4):
-        fit = np.linalg.lstsq(known[keep], values[keep], rcond=None)[0]
-        off = np.abs(values - known @ fit).max(axis=1)
-        keep = off <= max(0.5, 2.5 * float(np.median(off)))
-    trend = np.asarray(terms @ fit, np.float32)
-    rest = spread(flow - trend, clear)
-    return np.asarray(trend + cv2.GaussianBlur(rest, (0, 0), 3.0), np.float32)
-
-
-def _texture(light: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Stack:
-    """Return the local spread of light, where flow can be measured."""
-    values = light.astype(np.float32)
-    mean = cv2.blur(values, (9, 9))
-    return np.asarray(np.sqrt(np.maximum(cv2.blur(values * values, (9, 9)) - mean * mean, 0)), np.float32)
 
 
 def blended(target: Target, stack: Stack, seen: Mask) -> Stack:
