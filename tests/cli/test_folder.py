@@ -254,6 +254,19 @@ def test_a_killed_worker_loses_no_other_file(
         assert "died twice" in line
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [("--detector", "no_such_module:find:face"), ("--keep", "nobody.jpg"), ("--sign", "none.pem")],
+)
+def test_settings_that_cannot_be_used_end_the_run_of_a_pool_in_one_sentence(
+    broken: tuple[str, str], folder: Path, tmp_path: Path
+) -> None:
+    done = run("anonymize", folder, "-o", tmp_path / "out", "--workers", "2", *broken)
+    assert done.code in {1, 2}
+    assert broken[1].partition(":")[0] in done.sentence
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_file_is_told_once(folder: Path, here: Here, tmp_path: Path) -> None:
     done = here("anonymize", folder, "-o", tmp_path / "out", *SPOT, "--workers", "2", "--json")
     results: list[dict[str, Any]] = [event for event in done.events if event["event"] == "result"]

@@ -17,7 +17,7 @@ from eyelid.evidence.signing import generate_signing_key
 from eyelid.evidence.summary import summary
 from eyelid.evidence.verify import SignatureState
 from eyelid.jobs.settings import Settings
-from eyelid.media.video_encoding import AudioMode, VideoEncoding
+from eyelid.media.encoding import AudioMode, VideoEncoding
 from eyelid.types import GuaranteeKind, Quality, Target
 from tests.canary import Scene, Spotted, Truth, pictures, save_clip, save_still, spot
 from tests.media import clips

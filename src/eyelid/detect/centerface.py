@@ -1,4 +1,4 @@
-"""CenterFace: what the network's four maps mean, and how faces are read from them.
+"""CenterFace: what the network's three maps mean, and how faces are read from them.
 
 Xu, Yan, Yang, Sun, Tang, "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019.
 """
@@ -57,7 +57,7 @@ class Faces:
 
 
 def decode(maps: Sequence[NDArray[np.float32]], least_score: float) -> Faces:
-    """Read the faces of one picture from the maps heatmap, scale, offset and landmarks, each (1, c, h, w).
+    """Read the faces of one picture from the maps heatmap, scale and offset, each (1, c, h, w).
 
     A face is a cell of the heatmap that is no lower than its eight neighbours. Its box has the sides
     4 exp(scale) and the centre 4 (cell + offset + 1/2); the maps hold y before x. Boxes are in pixels of the

@@ -38,7 +38,7 @@ STILL_SCORE: Final = 0.25
 VIDEO_SCORE: Final = 0.1
 VIDEO_START_SCORE: Final = 0.3
 
-SURE: Final = 0.9
+SURE: Final = 0.8
 """A face of this score is covered without a second opinion."""
 JUDGED_WIDTH: Final = 24.0
 """Faces narrower than this, in pixels, cannot be judged and are covered."""
@@ -127,14 +127,14 @@ def still_sides(frame: RawFrame, quality: Quality) -> tuple[int, ...]:
 
     The sizes are those of a 4:3 picture with as many pixels, so that a panorama costs no more and is not
     shrunk further: once small, for large and blurred faces, and once near its own size, for small ones. The
-    balanced looks, of which the last is for the doubts of the one before, enlarge twofold at most.
+    last of the balanced looks, for the doubts of the one before, enlarges that twofold at most.
     """
     own = _own(frame)
     near = min(own, 640.0)
     far = min(max(own, 960.0), LARGEST, 1.5 * own)
     widths = {
         Quality.FAST: (min(1.5 * own, 800.0),),
-        Quality.BALANCED: (near, far) if far <= STEEPEST * near else (near, far / 2, far),
+        Quality.BALANCED: (max(near, far / STEEPEST), far),
         Quality.THOROUGH: (near, far, min(2 * own, 1280.0), min(2 * own, 2560.0)),
     }[quality]
     return tuple(round(width * max(frame.width, frame.height) / own) for width in widths)

@@ -13,7 +13,6 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from eyelid.errors import BudgetError, EyelidError, InputError, OutputError, UnsupportedError
-from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.progress import silent
 from eyelid.jobs.tasks import FileResult, Outcome, Task
 
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import FrameType
 
+    from eyelid.jobs.anonymizer import Anonymizer
     from eyelid.jobs.progress import Progress, ProgressListener
     from eyelid.jobs.settings import Settings
 
-_worker: Anonymizer | None = None
+_worker: Anonymizer | EyelidError | None = None
 _working = Event()
 _stopping = Event()
 
@@ -60,7 +60,8 @@ def on_processes(settings: Settings, tasks: Sequence[Task], workers: int) -> Ite
 
     Where a worker dies (killed, out of memory), each file that was being worked on is tried once more alone,
     and fails when its worker dies again. Closing the iterator ends the workers, which remove what they had
-    half done.
+    half done. Raises what an Anonymizer of these settings would raise, before any output begins; only the
+    workers make one, so that this process need not load what they load.
     """
     settings = settings.model_copy(update={"threads": 1})
     waiting, suspects = deque(tasks), deque[Task]()
@@ -119,7 +120,12 @@ def _without_interrupts() -> Iterator[None]:
 
 def _start_worker(settings: Settings) -> None:
     global _worker
-    _worker = Anonymizer(settings)
+    from eyelid.jobs.anonymizer import Anonymizer
+
+    try:
+        _worker = Anonymizer(settings)
+    except EyelidError as error:
+        _worker = error  # raised by the first task: what is raised here would reach the user as a traceback
     signal.signal(signal.SIGTERM, _stop_soon)
 
 
@@ -137,6 +143,8 @@ def _stop_if_asked(_: Progress) -> None:
 
 def _run_in_worker(task: Task) -> FileResult:
     assert _worker is not None
+    if isinstance(_worker, EyelidError):
+        raise _worker
     _working.set()
     try:
         return attempt(_worker, task, _stop_if_asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eyelid.errors import UsageError
-from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.batch import in_turn, on_processes
 from eyelid.jobs.source import refusal
 from eyelid.models.session import cores
@@ -39,13 +38,15 @@ def anonymize_files(
         refused = None if task.in_folder else refusal(settings.method, task.source)
         if refused:
             raise UsageError(refused)
+    if workers is None:
+        workers = cores() if len(tasks) >= _WORTH_A_POOL else 1
+    if ray is None and min(workers, len(tasks)) > 1:
+        return on_processes(settings, tasks, min(workers, len(tasks)))
+    from eyelid.jobs.anonymizer import Anonymizer  # loads much that a pool's parent does not need
+
     anonymizer = Anonymizer(settings)
     if ray is not None:
         from eyelid.jobs.on_ray import on_ray
 
         return on_ray(settings, tasks, ray)
-    if workers is None:
-        workers = cores() if len(tasks) >= _WORTH_A_POOL else 1
-    if min(workers, len(tasks)) > 1:
-        return on_processes(settings, tasks, min(workers, len(tasks)))
     return in_turn(anonymizer, tasks, listener)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eyelid.media.video_encoding import VideoEncoding
+from eyelid.media.encoding import VideoEncoding
 from eyelid.models.session import Device
 from eyelid.obfuscate.regions import Coverage
 from eyelid.obfuscate.registry import Method

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from eyelid.errors import InputError
+from eyelid.media.encoding import AudioMode
 from eyelid.media.kinds import MediaKind, sniff, sniff_format
-from eyelid.media.video import AudioMode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from eyelid.media.encoding import VideoEncoding
     from eyelid.media.still import StillInfo
-    from eyelid.media.video import VideoEncoding, VideoInfo
+    from eyelid.media.video import VideoInfo
     from eyelid.obfuscate.registry import Method
 
 

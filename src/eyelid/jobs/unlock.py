@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from eyelid.errors import LockError
 from eyelid.jobs.progress import Progress, silent
 from eyelid.media.atomic import atomic_output, check_output
+from eyelid.media.encoding import LOSSLESS
 from eyelid.media.kinds import MediaKind, sniff
 from eyelid.media.still import Decode, StillReader, write_lossless
 from eyelid.media.video import VideoReader, VideoWriter
-from eyelid.media.video_encoding import LOSSLESS
 from eyelid.obfuscate.keys import read_key
 from eyelid.obfuscate.lock import Lock
 from eyelid.obfuscate.lock_format import LockReader

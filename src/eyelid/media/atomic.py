@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
-import glob
 import os
 import secrets
 import stat
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_RANDOM = 8  # characters that set the partial files of two runs apart
 _STEM_BYTES = 150  # keeps the partial name under the 255 bytes that file systems allow
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
@@ -46,7 +46,9 @@ def atomic_output(final: Path, *, force: bool) -> Iterator[Path]:
     gets the permissions of any new file. Raises OutputError.
     """
     _check_place(final, force=force)
-    partial = final.with_name(f"{_partial_stem(final)}.{secrets.token_hex(4)}.partial{final.suffix}")
+    partial = final.with_name(
+        f"{_partial_stem(final)}.{secrets.token_hex(_RANDOM // 2)}.partial{final.suffix}"
+    )
     with ExitStack() as stack:
         stack.callback(_unlink, partial)  # first, so that no signal finds a file that nobody removes
         try:
@@ -101,8 +103,17 @@ def _unlink(partial: Path) -> None:
 
 def _remove_leftovers(final: Path) -> None:
     """Delete partial files for the same output whose owner is dead, that is, no longer holds its lock."""
-    pattern = f"{glob.escape(_partial_stem(final))}.????????.partial{glob.escape(final.suffix)}"
-    for leftover in final.parent.glob(pattern):
+    start, end = f"{_partial_stem(final)}.", f".partial{final.suffix}"
+    length = len(start) + _RANDOM + len(end)
+    try:
+        with os.scandir(final.parent) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return  # a folder may be written but not listed
+    for name in names:
+        if len(name) != length or not name.startswith(start) or not name.endswith(end):
+            continue
+        leftover = final.parent / name
         with suppress(OSError):
             descriptor = os.open(leftover, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:

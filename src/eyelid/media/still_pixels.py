@@ -175,7 +175,10 @@ def scale_to_16_bit(values: NDArray[Any]) -> NDArray[np.uint16]:
 
 
 def _repeat(plane: Plane) -> NDArray[Any]:
-    return np.repeat(np.repeat(plane.samples, plane.step_y, axis=0), plane.step_x, axis=1)
+    """Draw a plane of 8 bits at the size of the picture: each of its samples as often as it counts."""
+    rows, columns = plane.samples.shape
+    size = (columns * plane.step_x, rows * plane.step_y)
+    return np.asarray(cv2.resize(plane.samples, size, interpolation=cv2.INTER_NEAREST_EXACT))
 
 
 def _resize(samples: Samples, width: int, height: int) -> NDArray[Any]:

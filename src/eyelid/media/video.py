@@ -1,6 +1,6 @@
 """Video in and out: :class:`VideoReader`, :class:`VideoWriter` and what they are told."""
 
-from eyelid.media.video_encoding import LOSSLESS, AudioMode, VideoEncoding
+from eyelid.media.encoding import LOSSLESS, AudioMode, VideoEncoding
 from eyelid.media.video_info import VideoInfo
 from eyelid.media.video_reader import VideoReader
 from eyelid.media.video_writer import VideoWriter

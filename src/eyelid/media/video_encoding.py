@@ -1,16 +1,14 @@
-"""How a video is encoded: the user's wishes, and what the encoder of this installation makes of them."""
+"""What the encoder of this installation makes of the user's wishes."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from av.codec import Codec, CodecContext
 from av.codec.codec import UnknownCodecError
 from av.codec.context import OptionType
-from pydantic import BaseModel, ConfigDict, Field
 
 from eyelid.errors import UsageError
 from eyelid.media.video_pixels import PixelLayout, layout
@@ -18,33 +16,7 @@ from eyelid.media.video_pixels import PixelLayout, layout
 if TYPE_CHECKING:
     from av.codec.context import CodecOption
 
-
-class AudioMode(StrEnum):
-    """What happens to the sound: its packets are copied untouched, or left out."""
-
-    KEEP = "keep"
-    DROP = "drop"
-
-
-class VideoEncoding(BaseModel):
-    """How the output video is encoded.
-
-    ``encoder`` is a name of FFmpeg; None takes the container's usual one: libx264, or libvpx-vp9 in WebM.
-    ``crf`` is the encoder's constant quality (lower is better and larger), ``preset`` its speed; None takes
-    crf 20 and veryfast for libx264: finer than its own 23, since the picture was encoded once before, and the
-    fastest preset that loses no visible detail, since encoding is half of the work.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    encoder: str | None = None
-    crf: int | None = Field(default=None, ge=0, le=63)
-    preset: str | None = None
-    audio: AudioMode = AudioMode.KEEP
-
-
-LOSSLESS: Final = VideoEncoding(encoder="ffv1")
-"""Keeps every sample exactly; for a path that ends in .mkv."""
+    from eyelid.media.encoding import VideoEncoding
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from eyelid.errors import OutputError, UsageError
+from eyelid.media.encoding import AudioMode
 from eyelid.media.kinds import CONTAINERS
-from eyelid.media.video_encoding import AudioMode, VideoEncoding, plan
+from eyelid.media.video_encoding import plan
 from eyelid.media.video_hdr import hdr_options
 from eyelid.media.video_pixels import convert, copy_planes, views
 from eyelid.media.video_sound import SoundCopy
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from av.packet import Packet
 
+    from eyelid.media.encoding import VideoEncoding
     from eyelid.media.video_reader import VideoReader
     from eyelid.types import SafeFrame
 
