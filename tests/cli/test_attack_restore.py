@@ -37,6 +37,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "deblur against opencv:7 (knows the method): rank-1 of the restored",
         ),
         (["deblur", "--blur", "pillow:1.5"], "deblur against pillow:1.5 "),
+        (["deblur", "--blur", "opencv:7", "--blind"], "deblur against opencv:7, width unknown "),
+        (["keyed-blur", "--side", "5", "--pairs", "0"], "keyed-blur against a secret filter of 5 pixels "),
         (["keyed-blur", "--side", "5"], "keyed-blur against a secret filter of 5 pixels (knows the method)"),
         (["restore", "--methods", "pixelate:8"], "restore against pixelate:8 (retrained): rank-1"),
     ],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from eyelid.attack.base import Knowledge, Threat
+from eyelid.attack.blind import likeliest, power
 from eyelid.attack.inversion import STEPS, invert, wiener
 from eyelid.attack.restoration import RestorationAttack
 
@@ -24,14 +25,26 @@ def deblur(pictures: Pictures, blur: Lowpass, *, steps: int = STEPS) -> Pictures
     return invert(pictures, blur.through, wiener(pictures, blur.weights(), blur.rounding), steps=steps)
 
 
+def deblur_blindly(pictures: Pictures, kind: type[Lowpass], *, steps: int = STEPS) -> Pictures:
+    """Return the pictures as they were before a blur of a ``kind`` whose width each betrays by itself."""
+    widths = kind.widths()
+    powers = [power(np.outer(w, w), pictures.shape[1:]) for w in (blur.weights() for blur in widths)]
+    found = np.array([likeliest(picture[None], powers, kind.rounding) for picture in pictures])
+    restored = np.empty_like(pictures)
+    for width in np.unique(found):
+        restored[found == width] = deblur(pictures[found == width], widths[width], steps=steps)
+    return restored
+
+
 class Deblur(RestorationAttack):
-    """The reversal of "Privacy Blur" (Mahloujifar et al., arXiv 2512.16086)."""
+    """The reversal of "Privacy Blur" (Mahloujifar et al., arXiv 2512.16086); ``blind``: of unknown width."""
 
     name: ClassVar[str] = "deblur"
 
-    def __init__(self, blur: Lowpass, seed: int = 0) -> None:
+    def __init__(self, blur: Lowpass, seed: int = 0, *, blind: bool = False) -> None:
         super().__init__(seed)
         self._blur = blur
+        self._blind = blind
 
     @property
     def threat(self) -> Threat:
@@ -39,7 +52,10 @@ class Deblur(RestorationAttack):
         return Threat(
             goal="see the face behind a Gaussian blur",
             knowledge=Knowledge.METHOD,
-            capability="knows library and width of the filter, has the blurred picture and no other",
+            capability=(
+                f"knows library {'and width ' if not self._blind else ''}of the filter, "
+                "has the blurred picture and no other"
+            ),
         )
 
     def release(self, pictures: Pictures) -> Pictures:
@@ -49,4 +65,6 @@ class Deblur(RestorationAttack):
     def prepare(self, clear: Pictures, treated: Pictures) -> Restorer:
         """Return the reversal, which learns from nobody."""
         del clear, treated
+        if self._blind:
+            return lambda pictures: deblur_blindly(pictures, type(self._blur))
         return lambda pictures: deblur(pictures, self._blur)

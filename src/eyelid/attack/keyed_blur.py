@@ -2,6 +2,7 @@
 
 A filter is linear, so each pair of pictures gives as many equations for its weights as it has pixels; the
 weights are their least-squares solution, and a known filter is reversed as in :mod:`eyelid.attack.inversion`.
+Who has no pair takes the filter that keys stand for on average, of the width that the pictures betray.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 
 from eyelid.attack.base import Knowledge, Threat
+from eyelid.attack.blind import likeliest, power
 from eyelid.attack.inversion import STEPS, invert, wiener
 from eyelid.attack.lowpass import rounded
 from eyelid.attack.restoration import RestorationAttack
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 SIDE: Final = 21
 PAIRS: Final = 1
+WIDEST: Final = 63
 
 
 def weights_of(key: bytes, side: int = SIDE) -> Weights:
@@ -63,6 +66,16 @@ def estimate_weights(clear: Pictures, treated: Pictures, side: int) -> Weights:
     return np.asarray(np.linalg.solve(normal, rows.T @ wanted).reshape(side, side), np.float64)
 
 
+def expected_weights(treated: Pictures) -> Weights:
+    """Return the mean of all filters of a width, (side, side), for the width that likely made ``treated``."""
+    shape = treated.shape[1:]
+    sides = range(1, min(WIDEST, *shape) + 1, 2)
+    even = [np.full((side, side), 1 / side**2) for side in sides]
+    # Weights that are drawn evenly deviate by a root of 1/3 of their mean, alike at all frequencies.
+    powers = [power(each, shape) + each.mean() / 3 for each in even]
+    return even[likeliest(treated, powers)]
+
+
 def unblur(pictures: Pictures, weights: Weights, *, steps: int = STEPS) -> Pictures:
     """Return pictures uint8 (n, height, width) as they were before a known filter."""
 
@@ -82,7 +95,10 @@ def unblur(pictures: Pictures, weights: Weights, *, steps: int = STEPS) -> Pictu
 
 
 class KeyedBlur(RestorationAttack):
-    """Estimates the secret filter from known pairs, then reverses it for everybody else."""
+    """Estimates the secret filter from known pairs, then reverses it for everybody else.
+
+    With no pair it is blind: nothing is known but the blurred pictures.
+    """
 
     name: ClassVar[str] = "keyed-blur"
 
@@ -94,11 +110,12 @@ class KeyedBlur(RestorationAttack):
 
     @property
     def threat(self) -> Threat:
-        """Whoever got hold of a picture of its own from before and after."""
+        """Whoever got hold of a picture of its own from before and after, or of what was published alone."""
+        has = f"{self._pairs} picture(s) of other people before and after the blur"
         return Threat(
             goal="see the faces behind a blur whose filter is secret",
             knowledge=Knowledge.METHOD,
-            capability=f"has {self._pairs} picture(s) of other people before and after the blur, not the key",
+            capability=f"has {has if self._pairs else 'blurred pictures alone'}, not the key",
         )
 
     def release(self, pictures: Pictures) -> Pictures:
@@ -107,5 +124,7 @@ class KeyedBlur(RestorationAttack):
 
     def prepare(self, clear: Pictures, treated: Pictures) -> Restorer:
         """Return the reversal of the filter that the first pairs betray."""
+        if not self._pairs:
+            return lambda pictures: unblur(pictures, expected_weights(pictures))
         estimate = estimate_weights(clear[: self._pairs], treated[: self._pairs], self._side)
         return lambda pictures: unblur(pictures, estimate)

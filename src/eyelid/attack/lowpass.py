@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ from PIL import Image, ImageFilter
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -45,6 +47,11 @@ class Lowpass(BaseModel):
         other one.
         """
 
+    @classmethod
+    @abstractmethod
+    def widths(cls) -> Sequence[Self]:
+        """Return the filters of all widths that somebody who does not know the width would try."""
+
     @abstractmethod
     def weights(self) -> NDArray[np.float64]:
         """Return the weights along one axis, float64 of odd length, their sum 1, rounding left out."""
@@ -55,6 +62,11 @@ class OpenCvBlur(Lowpass):
 
     name: Literal["opencv"] = "opencv"
     kernel: int = Field(default=25, ge=1, le=1023)
+
+    @classmethod
+    def widths(cls) -> Sequence[Self]:
+        """Return the odd kernels up to 63."""
+        return [cls(kernel=kernel) for kernel in range(3, 64, 2)]
 
     def release(self, picture: Picture) -> Picture:
         """Return the picture as OpenCV filters it; an even kernel is made odd."""
@@ -79,6 +91,11 @@ class PillowBlur(Lowpass):
     rounding: ClassVar[float] = 16.0
     name: Literal["pillow"] = "pillow"
     radius: float = Field(default=4.0, gt=0.0, le=256.0, allow_inf_nan=False)
+
+    @classmethod
+    def widths(cls) -> Sequence[Self]:
+        """Return radii up to 16, in steps of half a pixel."""
+        return [cls(radius=half / 2) for half in range(1, 33)]
 
     def release(self, picture: Picture) -> Picture:
         """Return the picture as Pillow filters it."""

@@ -40,6 +40,10 @@ def deblur(
         str,
         typer.Option(help="The filter: opencv:KERNEL in pixels, or pillow:RADIUS in pixels."),
     ] = "opencv:25",
+    blind: Annotated[
+        bool,
+        typer.Option("--blind", help="The attacker does not know the width; each picture betrays it."),
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -62,19 +66,21 @@ def deblur(
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]["msg"].lower()
         raise UsageError(f"the filter {blur!r} cannot be used: {problem}; correct its {name}") from None
-    _run(Deblur(lowpass, seed), data, blur, as_json=as_json)
+    against = f"{blur}, width unknown" if blind else blur
+    _run(Deblur(lowpass, seed, blind=blind), data, against, as_json=as_json)
 
 
 def keyed_blur(
     data: Data,
     pairs: Annotated[
-        int, typer.Option(min=1, max=100, help="Pictures that the attacker has from before and after.")
+        int,
+        typer.Option(min=0, max=100, help="Pictures that the attacker has from before and after; 0: blind."),
     ] = 1,
     side: Annotated[int, typer.Option(min=3, max=63, help="Pixels on a side of the secret filter.")] = 21,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Find the secret filter of a keyed blur from known pairs, and reverse it for everybody else."""
+    """Find the secret filter of a keyed blur, from known pairs or blindly, and reverse it."""
     import secrets
 
     from eyelid.attack.keyed_blur import KeyedBlur
