@@ -25,6 +25,7 @@ RUN_TORCH = (
     "attack/test_keyed_blur.py",
     "attack/test_restore.py",
     "audit/test_identify.py::test_restoring_a_weak_blur",
+    "cli/test_attack_cloak.py",
     "cli/test_attack_restore.py",
     "cli/test_audit.py",
     "cli/test_cloak.py",
