@@ -43,6 +43,8 @@ def attempt(anonymizer: Anonymizer, task: Task, listener: ProgressListener = sil
     except EyelidError:
         raise  # a detector, a key or a setting that fails for every file alike
     except Exception as error:  # one bad file does not stop the others; its message could quote the picture
+        if os.environ.get("EYELID_DEBUG"):
+            raise
         reason = f"{task.source}: an unexpected {type(error).__name__} ended the work on it; please report it"
         return FileResult(task, Outcome.FAILED, message=reason)
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from eyelid.obfuscate.held import Account, Tones
     from eyelid.obfuscate.noisy_cells import CellWindow
     from eyelid.obfuscate.regions import Coverage
-    from eyelid.privacy.ledger import PrivacySpent
     from eyelid.types import Samples
 
 
@@ -37,6 +36,8 @@ class DpParameters(NoisyCellParameters):
 
 class DpObfuscator(NoisyCellObfuscator):
     """Releases cell sums with discrete Laplace noise; subclasses say how the noisy means are shown."""
+
+    mechanism: DiscreteLaplace
 
     def __init__(self, parameters: DpParameters, coverage: Coverage | None = None) -> None:
         super().__init__(parameters, coverage)
@@ -66,14 +67,6 @@ class DpObfuscator(NoisyCellObfuscator):
                 *NOT_COVERED,
             ),
         )
-
-    @property
-    def spent(self) -> PrivacySpent:
-        """What the releases so far cost for m pixels and for whole regions."""
-        return self.mechanism.total(self.ledger)
-
-    def _affords(self, account: Account) -> bool:
-        return self.ledger.affords(account, self.mechanism.epsilon)
 
     def _release(self, window: CellWindow, account: Account) -> tuple[Samples, ...]:
         sums = tuple(plane.ravel() for plane in window.sums)

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from eyelid.obfuscate.exclusive import Part
     from eyelid.obfuscate.regions import Coverage, Patch, Region
+    from eyelid.privacy.ledger import PrivacySpent
+    from eyelid.privacy.mechanism import Mechanism
     from eyelid.types import Detections, RawFrame
 
 ELSEWHERE: Final = (
@@ -105,7 +107,10 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
     """Draws what was released of each account over its regions; subclasses say what a release is.
 
     A release reads a window: the regions of one account in ``length`` frames. It belongs to one file.
+    ``mechanism`` draws the noise, and says what a release costs.
     """
+
+    mechanism: Mechanism[Any, Any]
 
     def __init__(self, ledger: Ledger, coverage: Coverage | None = None, length: int = 1) -> None:
         super().__init__(coverage)
@@ -115,6 +120,11 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
         self._frames = count()
         self._regions = count()
 
+    @property
+    def spent(self) -> PrivacySpent:
+        """What the releases so far cost under the adjacency and for whole regions."""
+        return self.mechanism.total(self.ledger)
+
     @abstractmethod
     def _open(self, part: Part) -> Window:
         """Return a window that holds one region."""
@@ -122,10 +132,6 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
     @abstractmethod
     def _add(self, window: Window, part: Part) -> None:
         """Add a region of a later frame to a window."""
-
-    @abstractmethod
-    def _affords(self, account: Account) -> bool:
-        """Return whether the budget of an account suffices for one more release."""
 
     @abstractmethod
     def _release(self, window: Window, account: Account) -> tuple[Samples, ...]:
@@ -186,7 +192,9 @@ class HeldObfuscator(Obfuscator, Generic[Window]):
     def _release_for(self, account: Account, number: int, part: Part) -> _Release[Window]:
         """Return what to draw: the window that is open, a new one, or what is held."""
         release = self._releases.get(account)
-        if release is None or (number >= release.first + self._length and self._affords(account)):
+        if release is None or (
+            number >= release.first + self._length and self.ledger.affords(account, self.mechanism.epsilon)
+        ):
             release = _Release(account, number, layout(part.frame), self._open(part))
             if account[0] == "track":  # a region by itself never comes again
                 self._releases[account] = release

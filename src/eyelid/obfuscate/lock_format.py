@@ -136,7 +136,7 @@ class LockReader:
             ) from error
         try:
             self._open(key, output)
-        except BaseException:
+        except BaseException:  # nobody gets this object, so nobody else could close its file
             self._file.close()
             raise
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from eyelid.obfuscate.held import Account
     from eyelid.obfuscate.noisy_cells import CellWindow
     from eyelid.obfuscate.regions import Coverage
-    from eyelid.privacy.ledger import PrivacySpent
     from eyelid.types import Samples
 
 TONES: Final = 255.0
@@ -49,6 +48,8 @@ class Metric(NoisyCellParameters):
 
 class MetricObfuscator(NoisyCellObfuscator):
     """Paints each cell of a region in one noisy tone."""
+
+    mechanism: VectorLaplace
 
     def __init__(self, parameters: Metric, coverage: Coverage | None = None) -> None:
         super().__init__(parameters, coverage)
@@ -77,14 +78,6 @@ class MetricObfuscator(NoisyCellObfuscator):
                 *NOT_COVERED,
             ),
         )
-
-    @property
-    def spent(self) -> PrivacySpent:
-        """What the releases so far cost for each unit of distance and for whole regions."""
-        return self.mechanism.total(self.ledger)
-
-    def _affords(self, account: Account) -> bool:
-        return self.ledger.affords(account, self.mechanism.epsilon)
 
     def _release(self, window: CellWindow, account: Account) -> tuple[Samples, ...]:
         planes = list(zip(window.sums, window.counts, window.peaks, strict=True))

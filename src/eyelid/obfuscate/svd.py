@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from eyelid.obfuscate.exclusive import Part
     from eyelid.obfuscate.held import Account
     from eyelid.obfuscate.regions import Coverage
-    from eyelid.privacy.ledger import PrivacySpent
     from eyelid.types import Samples
 
 TONES: Final = 255.0
@@ -57,6 +56,8 @@ class Svd(NoisyParameters):
 class SvdObfuscator(HeldObfuscator[Patches]):
     """Rebuilds each plane of a region from its singular vectors and noisy singular values."""
 
+    mechanism: VectorLaplace
+
     def __init__(self, parameters: Svd, coverage: Coverage | None = None) -> None:
         super().__init__(parameters.ledger, coverage)
         self.parameters = parameters
@@ -75,14 +76,6 @@ class SvdObfuscator(HeldObfuscator[Patches]):
             assumption="Nobody attacks the singular vectors; two real pictures never share them.",
             not_covered=("who somebody is: the singular vectors tell", *NOT_COVERED),
         )
-
-    @property
-    def spent(self) -> PrivacySpent:
-        """What the releases so far cost for each unit of distance of the singular values."""
-        return self.mechanism.total(self.ledger)
-
-    def _affords(self, account: Account) -> bool:
-        return self.ledger.affords(account, self.mechanism.epsilon)
 
     def _open(self, part: Part) -> Patches:
         return tuple(
