@@ -10,7 +10,7 @@ import numpy as np
 
 from eyelid.obfuscate.remove.changes import STRONG, difference
 from eyelid.obfuscate.remove.exposure import exposed
-from eyelid.obfuscate.remove.parallax import LEAST_CLEAR, continued, flow
+from eyelid.obfuscate.remove.parallax import LEAST_CLEAR, continued, flow, scale_of
 from eyelid.obfuscate.remove.picture import dilate, grey
 from eyelid.obfuscate.remove.spread import shrunk, spread
 
@@ -106,7 +106,9 @@ def _moved(
     onward, clear = flow(light, sight[0], plain.seen, sight[1])
     if int(clear.sum()) < LEAST_CLEAR:
         return plain
-    near = dilate(target.hole, max(16, round(np.sqrt(float(target.hole.sum())))))
+    size = (clear.shape[1], clear.shape[0])
+    hole = cv2.resize(target.hole.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).view(np.bool_)
+    near = dilate(hole, max(16, round(np.sqrt(float(hole.sum())))))
     best, least = continued(onward, clear, near, None)
     behind = [int((plain.seen & other.seen & target.hole).sum()) for other in looks]
     behind[index] = 0
@@ -116,7 +118,9 @@ def _moved(
         between, sure = flow(light, lights[other], plain.seen, looks[other].seen)
         if int((sure & clear).sum()) < LEAST_CLEAR:
             continue
-        tried, left = continued(onward, clear, near, spread(between, plain.seen & looks[other].seen))
+        common = (plain.seen & looks[other].seen).astype(np.float32)
+        between = spread(between, cv2.resize(common, size, interpolation=cv2.INTER_AREA) > 0.999)
+        tried, left = continued(onward, clear, near, between)
         if left < least:
             best, least = tried, left
     shifted = _shifted(target, plain, best)
@@ -125,7 +129,7 @@ def _moved(
 
 def _shifted(target: Target, plain: Look, onward: Stack) -> Look | None:
     """Return a look moved by the flow from its own pixels to those of the target."""
-    rows, columns = target.hole.shape
+    rows, columns = onward.shape[:2]
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     back: Stack = -onward
     for _ in range(4):  # the flow from the target's pixels: onward(p + back(p)) = -back(p)
@@ -133,6 +137,9 @@ def _shifted(target: Target, plain: Look, onward: Stack) -> Look | None:
         back = -np.asarray(
             cv2.remap(onward, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
         )
+    rows, columns = target.hole.shape
+    back = cv2.resize(back, (columns, rows)) / np.float32(scale_of(target.hole.shape))
+    y, x = np.mgrid[:rows, :columns].astype(np.float32)
     x, y = x + back[..., 0], y + back[..., 1]
     moved = cv2.remap(plain.stack, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     free = cv2.remap(plain.seen.astype(np.float32), x, y, cv2.INTER_LINEAR, borderValue=0)

@@ -24,14 +24,19 @@ _TEXTURE: Final = 1.0
 _FLOWS: Final = 12.0
 
 
+def scale_of(shape: tuple[int, ...]) -> float:
+    """Return the size at which flow is measured in a box of so many rows and columns, of its own size."""
+    return min(1.0, _SIDE / max(shape[:2]))
+
+
 def flow(here: Stack, there: Stack, seen_here: Mask, seen_there: Mask) -> tuple[Stack, Mask]:
     """Return the shift (dx, dy) of each pixel of one light to another light, and where it is clear.
 
-    Dense inverse search (Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016), clear
-    where both are seen and have texture.
+    Both at ``scale_of`` the size of the lights, shifts in pixels there. Dense inverse search (Kroeger et al.,
+    "Fast optical flow using dense inverse search", ECCV 2016), clear where both are seen and have texture.
     """
     rows, columns = here.shape
-    scale = min(1.0, _SIDE / max(rows, columns))
+    scale = scale_of(here.shape)
     size = (max(16, round(columns * scale)), max(16, round(rows * scale)))
     both = seen_here & seen_there
     pair = []
@@ -41,13 +46,8 @@ def flow(here: Stack, there: Stack, seen_here: Mask, seen_there: Mask) -> tuple[
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     found = search.calc(pair[0], pair[1], np.zeros((*pair[0].shape, 2), np.float32))
     clear = cv2.resize(both.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999
-    clear = ~dilate(~clear, _REACH)
-    found = cv2.resize(found, (columns, rows)) / np.float32(scale)
-    texture = cv2.resize(_texture(pair[0]), (columns, rows)) > _TEXTURE
-    clear = cv2.resize(clear.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST).view(
-        np.bool_
-    )
-    return np.asarray(found, np.float32), clear & texture
+    clear = ~dilate(~clear, _REACH) & (_texture(pair[0]) > _TEXTURE)
+    return np.asarray(found, np.float32), np.asarray(clear, np.bool_)
 
 
 def continued(known: Stack, clear: Mask, near: Mask, through: Stack | None) -> tuple[Stack, float]:
