@@ -14,6 +14,10 @@ import pytest
 from av.video.stream import VideoStream
 from PIL import Image
 
+from eyelid.jobs.anonymizer import Anonymizer
+from eyelid.jobs.batch import attempt
+from eyelid.jobs.settings import Settings
+from eyelid.jobs.tasks import Outcome, Task
 from tests.canary import Scene, pictures, save_scene, save_still
 
 from .program import SPOT, names, run
@@ -383,3 +387,17 @@ def test_an_unexpected_error_is_one_sentence_without_its_message(
     assert "ZeroDivisionError" in done.sentence
     assert "SECRET" not in done.err + done.out
     assert names(tmp_path) == {"a.png"}
+
+
+def test_for_debugging_the_error_of_a_file_comes_out_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Anonymizer, "run", fail)
+    anonymizer, task = Anonymizer(Settings()), Task(tmp_path / "a", tmp_path / "b", tmp_path / "c", "a")
+    assert attempt(anonymizer, task).outcome is Outcome.FAILED
+    monkeypatch.setenv("EYELID_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        attempt(anonymizer, task)
