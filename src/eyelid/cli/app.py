@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from eyelid import __version__
-from eyelid.cli import anonymize, attack, audit, detect, keygen, models, p3, unlock, verify
+from eyelid.cli import anonymize, attack, audit, detect, infer, keygen, models, p3, unlock, verify
 from eyelid.cli.output import complain
 from eyelid.errors import EyelidError
 
@@ -31,6 +31,7 @@ app.command("verify")(verify.verify)
 app.command("keygen")(keygen.keygen)
 app.add_typer(p3.app, name="p3")
 app.add_typer(attack.app, name="attack")
+app.add_typer(infer.app, name="infer")
 
 
 def _version(wanted: bool) -> None:
