@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import create_autospec
 
 import cv2
 import numpy as np
 import pytest
 
 import eyelid
+from eyelid.detect.identity import KeepList
 from eyelid.errors import InputError
+from eyelid.jobs.keep import Keeper
 from eyelid.jobs.settings import Settings
-from eyelid.types import Quality
+from eyelid.types import Detections, Quality, Target
 from tests.canary import Scene, pictures, save_clip, save_still
+from tests.detect.pictures import frame_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,3 +109,19 @@ def test_another_face_is_covered(portrait: Path, tmp_path: Path) -> None:
     made = rgb(result.output)
     assert changed(both, made) < 4
     assert np.abs(both[:, 256:].astype(int) - made[:, 256:]).mean() > 5
+
+
+def test_matches_around_a_frame_covered_whole_are_not_in_a_row() -> None:
+    people = create_autospec(KeepList, instance=True)
+    people.matches.side_effect = lambda _frame, faces: np.ones(len(faces), np.bool_)
+    keeper = Keeper(people)
+    frame = frame_of(np.zeros((8, 8, 3), np.uint8))
+    boxes, scores = np.array([[0, 0, 4, 4]], np.float32), np.ones(1, np.float32)
+    face = Detections(boxes, scores, (Target.FACE,), np.array([7], np.int64), (None,))
+    left = []
+    for moment in range(8):
+        if moment == 4:
+            keeper.skip()
+        else:
+            left.append(len(keeper.uncover_tracked(frame, face)))
+    assert left == [1, 1, 0, 0, 1, 1, 0]

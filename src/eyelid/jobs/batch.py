@@ -101,7 +101,11 @@ def _until_death(
                 del running[future]
                 yield result
     except BrokenProcessPool:
-        died.extend(running.values())
+        for future, task in running.items():
+            if future.done() and not future.exception():
+                yield future.result()  # done in the moment when another worker died
+            else:
+                died.append(task)
     except BaseException:
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()

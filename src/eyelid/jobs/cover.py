@@ -82,6 +82,8 @@ def _decided(
     for item in planned:
         if item.whole is not None:
             tally.add_covered(item.whole)
+            if keeper is not None:
+                keeper.skip()
             yield item.frame, None
             continue
         found = item.found

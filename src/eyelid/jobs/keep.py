@@ -57,6 +57,10 @@ class Keeper:
         self.detections += int(keep.sum())
         return found.select(~keep)
 
+    def skip(self) -> None:
+        """Take note of a frame that is covered whole: matches on both sides of it are not in a row."""
+        self._matches.clear()
+
     def _matching(self, frame: RawFrame, found: Detections) -> NDArray[np.bool_]:
         faces = np.array([target is Target.FACE for target in found.targets], np.bool_)
         matching = np.zeros(len(found), np.bool_)
