@@ -45,3 +45,11 @@ class EvidenceError(EyelidError):
 
 class BudgetError(EyelidError):
     """A release would cost more epsilon than its budget has left, so it is not made."""
+
+
+class InferenceError(EyelidError):
+    """Private inference cannot go on: a key, a server, a party or a message does not fit, or is not there."""
+
+
+class AttestationError(EyelidError):
+    """Evidence of an enclave is refused, or cannot be collected here."""

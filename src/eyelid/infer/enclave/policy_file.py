@@ -1,0 +1,154 @@
+"""A policy from its file: each mistake in it is one sentence, and its roots are read and checked at once."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel, ValidationError
+
+from eyelid.errors import UsageError
+from eyelid.infer.enclave.evidence import Assurance, Kind
+from eyelid.infer.enclave.policy import (
+    SCHEMA,
+    NitroPolicy,
+    PolicyFile,
+    RootFile,
+    SgxPolicy,
+    SnpPolicy,
+    TdxPolicy,
+    TpmPolicy,
+)
+from eyelid.infer.enclave.roots import PinnedRoot, own_root, shipped_root
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+SIZE_LIMIT: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy that was read and is sound: its settings, its roots by kind, and the SHA-256 of its file.
+
+    ``collateral`` is the folder (or file) of certificates and collateral that the policy names.
+    """
+
+    settings: PolicyFile
+    roots: Mapping[Kind, tuple[PinnedRoot, ...]]
+    sha256: str
+    collateral: Path | None
+
+
+def read_policy(path: Path) -> Policy:
+    """Read a policy; raises UsageError with one sentence that names the file and what is wrong in it."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise UsageError(f"the policy {path} can't be read: {error.strerror}") from None
+    if len(content) > SIZE_LIMIT:
+        raise UsageError(f"the policy {path} is larger than {SIZE_LIMIT:,} bytes; is it the right file?")
+    try:
+        table = tomllib.loads(content.decode())
+    except UnicodeDecodeError:
+        raise UsageError(f"the policy {path} is not text; it must be TOML in UTF-8") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"the policy {path} is not TOML: {error}") from None
+    try:
+        settings = PolicyFile.model_validate(table)
+    except ValidationError as error:
+        raise UsageError(f"the policy {path}: {_sentence(error.errors(include_url=False)[0])}") from None
+    return make_policy(settings, path.parent, hashlib.sha256(content).hexdigest(), name=str(path))
+
+
+def make_policy(settings: PolicyFile, folder: Path, sha256: str, *, name: str = "policy") -> Policy:
+    """Read the roots that a policy pins, from ``folder`` where they are files; raises UsageError."""
+    kinds = [kind for kind in Kind if settings.section(kind) is not None]
+    if not kinds:
+        raise UsageError(
+            f"the policy {name} accepts no kind of evidence; add a section: "
+            + ", ".join(f"[{kind.value}]" for kind in Kind)
+        )
+    roots = {}
+    for kind in kinds:
+        try:
+            roots[kind] = _roots(settings, kind, folder)
+        except UsageError as error:
+            raise UsageError(f"the policy {name}, [{kind.value}] roots: {error}") from None
+    collateral = None if settings.collateral is None else folder / settings.collateral
+    if collateral is not None and not collateral.exists():
+        raise UsageError(f"the policy {name}: there is no collateral at {collateral}")
+    return Policy(settings, roots, sha256, collateral)
+
+
+def _roots(settings: PolicyFile, kind: Kind, folder: Path) -> tuple[PinnedRoot, ...]:
+    section = settings.section(kind)
+    assert section is not None
+    found = []
+    for root in section.roots:
+        if not isinstance(root, RootFile):
+            found.append(shipped_root(root, kind))
+        elif kind is Kind.TPM:
+            if root.assurance is None:
+                raise UsageError(
+                    f"say of {root.file} what it certifies: assurance = 'hardware-tpm' or 'software-tpm'"
+                )
+            found.append(own_root(folder / root.file, root.sha256, Assurance(root.assurance)))
+        elif root.assurance is not None:
+            raise UsageError(f"assurance is for roots of TPMs; leave it out of {root.file}")
+        else:
+            found.append(own_root(folder / root.file, root.sha256, Assurance.TEE))
+    return tuple(found)
+
+
+_SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
+    "": PolicyFile,
+    "sev-snp": SnpPolicy,
+    "tdx": TdxPolicy,
+    "sgx": SgxPolicy,
+    "nitro": NitroPolicy,
+    "tpm": TpmPolicy,
+}
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """Turn the first thing that pydantic rejects into words for whoever wrote the file."""
+    parts = [str(part) for part in error["loc"]]
+    section = parts[0] if parts and parts[0] in {kind.value for kind in Kind} else ""
+    where = [part for part in parts[1 if section else 0 :] if part.isidentifier() and "[" not in part]
+    key = where[0] if where else ""
+    place = " ".join(part for part in (f"[{section}]" if section else "", key) if part)
+    match error["type"]:
+        case "extra_forbidden":
+            near = get_close_matches(key, _keys(section), 1)
+            return f"{place} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+        case "missing" if key == "schema":
+            return f'it must begin with schema = "{SCHEMA}"'
+        case "missing":
+            return f'{place} is missing; list what is allowed, or write {key} = "any"'
+        case "too_short":
+            return f'{place} is empty, so nothing could pass; list what is allowed, or write "any"'
+        case "string_pattern_mismatch" | "string_too_short" | "string_too_long":
+            return f"{place} must be hexadecimal of the right length, not {_shown(error['input'])}"
+        case "timezone_aware":
+            return f"{place} needs a time zone: 2026-01-31T12:00:00Z"
+    message = error["msg"].removeprefix("Value error, ").replace("Input should", "it must")
+    return f"{place}: {message}" + (
+        "" if error["type"] == "value_error" else f", not {_shown(error['input'])}"
+    )
+
+
+def _keys(section: str) -> list[str]:
+    return [field.alias or key for key, field in _SECTIONS[section].model_fields.items()]
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
