@@ -1,0 +1,1 @@
+"""Inference without seeing the image: homomorphic encryption, multi-party computation, enclaves."""

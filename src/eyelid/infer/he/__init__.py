@@ -1,0 +1,1 @@
+"""Inference on encrypted images: homomorphic encryption (CKKS) with Microsoft SEAL."""
