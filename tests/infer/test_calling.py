@@ -1,0 +1,207 @@
+"""Server and caller talk over loopback; what goes wrong is one sentence on the caller's side."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs eyelid[serve]")
+pytest.importorskip("uvicorn", reason="needs eyelid[serve]")
+pytest.importorskip("httpx", reason="needs eyelid[serve]")
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from fastapi import FastAPI, Request, Response
+
+from eyelid.errors import InferenceError, InputError, UsageError
+from eyelid.infer.calling import Caller
+from eyelid.infer.serving import HEADER, Tls, application, serve, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
+LIMIT = 100_000
+
+
+def echo() -> FastAPI:
+    app = application("echo", "Says what it hears.", max_bytes=LIMIT)
+
+    @app.post("/echo")
+    async def back(request: Request) -> Response:
+        return Response(await request.body())
+
+    @app.get("/known")
+    def known() -> None:
+        raise InferenceError("the cat sat on the server; wake it")
+
+    @app.get("/unknown")
+    def unknown() -> None:
+        raise ZeroDivisionError("secret value 42")
+
+    @app.get("/number")
+    def number(n: int) -> int:
+        return n
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "c.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "k.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return Tls(folder / "c.pem", folder / "k.pem")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving(echo()) as where:
+        yield where
+
+
+def test_what_is_sent_comes_back_whole_or_in_chunks(address: str) -> None:
+    with Caller(address) as caller:
+        assert caller.post("/echo", b"\0\xffabc") == b"\0\xffabc"
+        assert caller.post("/echo", iter([b"ab", b"cd"])) == b"abcd"
+
+
+def test_an_error_of_eyelid_arrives_as_its_sentence(address: str) -> None:
+    with Caller(address) as caller, pytest.raises(InferenceError, match=r"refuses: the cat sat.*wake it"):
+        caller.get("/known")
+
+
+def test_an_unexpected_error_tells_its_kind_and_no_value(address: str) -> None:
+    with Caller(address) as caller, pytest.raises(InferenceError, match="ZeroDivisionError") as caught:
+        caller.get("/unknown")
+    assert "42" not in str(caught.value)
+
+
+def test_a_malformed_parameter_is_named(address: str) -> None:
+    with Caller(address) as caller, pytest.raises(InferenceError, match=r"malformed \(n\)"):
+        caller.get("/number?n=x")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_above_the_limit_is_refused(address: str, chunked: bool) -> None:
+    body = iter([b"x" * 60_000] * 2) if chunked else b"x" * (LIMIT + 1)
+    with Caller(address) as caller, pytest.raises(InferenceError, match="larger than the 100,000 bytes"):
+        caller.post("/echo", body)
+
+
+def test_an_answer_above_the_callers_limit_is_refused(address: str) -> None:
+    with Caller(address) as caller, pytest.raises(InferenceError, match="larger than 10 bytes"):
+        caller.post("/echo", b"x" * 11, max_bytes=10)
+
+
+def test_another_protocol_is_named_on_both_sides(address: str) -> None:
+    import httpx
+
+    answer = httpx.get(f"{address}/openapi.json", headers={HEADER: "7"}, trust_env=False)
+    assert answer.status_code == 400
+    assert "speaks protocol 1, not 7" in answer.json()["error"]
+
+
+def test_a_server_of_something_else_is_named() -> None:
+    expected = pytest.raises(InferenceError, match="no server of eyelid")
+    with serving(FastAPI()) as where, Caller(where) as caller, expected:
+        caller.get("/")
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with Caller(f"http://127.0.0.1:{port}") as caller, pytest.raises(InferenceError, match="be reached"):
+        caller.get("/")
+
+
+def test_a_silent_server_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        where = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Caller(where, timeout=0.2) as caller, pytest.raises(InferenceError, match="said nothing"):
+            caller.get("/")
+
+
+def test_a_port_that_is_taken_is_one_sentence() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(UsageError, match=r"port \d+ on 127.0.0.1 is taken"):
+            serve(echo(), port=other.getsockname()[1])
+
+
+def test_other_machines_are_served_over_tls_only() -> None:
+    with pytest.raises(UsageError, match="without TLS"):
+        serve(echo(), host="0.0.0.0", port=0)
+    with pytest.raises(UsageError, match="plain HTTP to another machine"):
+        Caller("http://192.0.2.1:80")
+
+
+@pytest.mark.parametrize("address", ["localhost:80", "ftp://a", "https://", ""])
+def test_no_address(address: str) -> None:
+    with pytest.raises(UsageError, match="no server's address"):
+        Caller(address)
+
+
+def test_tls_and_who_is_trusted(certificate: Tls) -> None:
+    with serving(echo(), tls=certificate) as where:
+        assert where.startswith("https://")
+        with Caller(where, authority=certificate.certificate) as caller:
+            assert caller.post("/echo", b"x") == b"x"
+        with Caller(where) as caller, pytest.raises(InferenceError, match="cannot be trusted"):
+            caller.get("/")
+
+
+def test_a_client_without_the_certificate_that_is_asked_for_gets_nothing(certificate: Tls) -> None:
+    strict = Tls(certificate.certificate, certificate.key, clients=certificate.certificate)
+    pair = certificate.certificate, certificate.key
+    with serving(echo(), tls=strict) as where:
+        with Caller(where, authority=certificate.certificate, certificate=pair) as caller:
+            assert caller.post("/echo", b"x") == b"x"
+        with Caller(where, authority=certificate.certificate) as caller, pytest.raises(InferenceError):
+            caller.post("/echo", b"x")
+
+
+def test_certificates_that_are_none(tmp_path: Path, certificate: Tls) -> None:
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
+    for tls in (
+        Tls(junk, junk),
+        Tls(certificate.certificate, tmp_path / "absent"),
+        Tls(certificate.key, junk),
+    ):
+        with pytest.raises(InputError):
+            serve(echo(), port=0, tls=tls)
+    with pytest.raises(InputError, match="no certificate"):
+        Caller("https://127.0.0.1:1", authority=junk)
