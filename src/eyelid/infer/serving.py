@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -54,9 +56,9 @@ def application(title: str, description: str, *, max_bytes: int) -> FastAPI:
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
 
-    from eyelid import __version__
-
-    app = FastAPI(title=title, description=description, version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=title, description=description, version=version("eyelid"), docs_url=None, redoc_url=None
+    )
 
     def refuse(status: int, sentence: str) -> Response:
         return JSONResponse({"error": sentence}, status_code=status, headers={HEADER: PROTOCOL})
@@ -69,10 +71,6 @@ def application(title: str, description: str, *, max_bytes: int) -> FastAPI:
     async def malformed(_request: Request, error: RequestValidationError) -> Response:
         names = sorted({str(part) for found in error.errors() for part in found["loc"][1:]})
         return refuse(422, f"the request is malformed ({', '.join(names)}); see /openapi.json for its form")
-
-    @app.exception_handler(Exception)
-    async def unknown(_request: Request, error: Exception) -> Response:
-        return refuse(500, f"an unexpected {type(error).__name__} ended the request; report it to the server")
 
     app.add_middleware(_Bounds, max_bytes=max_bytes)
     return app
@@ -122,16 +120,21 @@ class _Bounds:
 
         try:
             await self._app(scope, bounded, named)
-        except (_TooLargeError, TimeoutError) as error:
-            if started:
+        except Exception as error:
+            if started or os.environ.get("EYELID_DEBUG"):
                 raise
-            stalled = isinstance(error, TimeoutError)
-            sentence = "the request stalled; send it again" if stalled else self._too_large
-            await _answer(send, 408 if stalled else 413, sentence)
+            await _answer(send, *self._why(error))
 
     @property
     def _too_large(self) -> str:
         return f"the request is larger than the {self._max:,} bytes that this server takes; send less at once"
+
+    def _why(self, error: Exception) -> tuple[int, str]:
+        if isinstance(error, _TooLargeError):
+            return 413, self._too_large
+        if isinstance(error, TimeoutError):
+            return 408, "the request stalled; send it again"
+        return 500, f"an unexpected {type(error).__name__} ended the request; tell those who run the server"
 
 
 class _TooLargeError(Exception):
