@@ -8,11 +8,6 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
-
-pytest.importorskip("fastapi", reason="needs eyelid[serve]")
-pytest.importorskip("uvicorn", reason="needs eyelid[serve]")
-pytest.importorskip("httpx", reason="needs eyelid[serve]")
-
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
