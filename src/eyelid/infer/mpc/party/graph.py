@@ -1,0 +1,112 @@
+"""A network's architecture as jax functions over shares: convolutions as matrix products of patches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+INPUT = "input"
+
+
+def weights_of(node: dict[str, Any]) -> list[str]:
+    """Return the names of a layer's weights."""
+    return [f"{node['name']}/weight", f"{node['name']}/bias"] if node["kind"] in ("conv", "linear") else []
+
+
+def whole(plan: dict[str, Any]) -> Callable[..., Any]:
+    """Return a new function (images, all weights in order) -> scores.
+
+    It is new for every plan: SPU and jax keep what they compiled by the Python function, and what a
+    function reads from outside is baked in.
+    """
+    nodes: Sequence[dict[str, Any]] = plan["nodes"]
+
+    def network(images: Any, *weights: Any) -> Any:
+        found, taken = {INPUT: images}, iter(weights)
+        for node in nodes:
+            own = [next(taken) for _ in weights_of(node)]
+            found[node["name"]] = apply(node, [found[name] for name in node["inputs"]], own)
+        return found[nodes[-1]["name"]]
+
+    return network
+
+
+def layer(node: dict[str, Any]) -> Callable[..., Any]:
+    """Return a new function (inputs, weights) -> output of one layer."""
+    count = len(node["inputs"])
+
+    def one(*values: Any) -> Any:
+        return apply(node, values[:count], values[count:])
+
+    return one
+
+
+def apply(node: dict[str, Any], inputs: Sequence[Any], weights: Sequence[Any]) -> Any:
+    """Return one layer's output; ``inputs`` are (n, c, h, w) or (n, features)."""
+    x = inputs[0]
+    match node["kind"]:
+        case "conv":
+            return _convolution(node, x, *weights)
+        case "linear":
+            return jnp.dot(x, weights[0]) + weights[1]
+        case "pool":
+            patches = _patches(x, node)
+            return jnp.sum(patches, axis=2) * (1.0 / patches.shape[2])
+        case "relu":
+            return jnp.maximum(x, 0)
+        case "square":
+            return x * x
+        case "polynomial":
+            return _polynomial(node["coefficients"], x)
+        case "add":
+            return x + inputs[1]
+        case "flatten":
+            return jnp.reshape(x, (x.shape[0], -1))
+        case kind:
+            raise ValueError(f"unknown layer {kind}")
+
+
+def _patches(x: Any, node: dict[str, Any]) -> Any:
+    """Return the windows of ``x`` as (n, c, kernel, rows, columns): slices alone, which cost no message."""
+    top, left, bottom, right = node["padding"]
+    (high, wide), (down, across) = node["kernel"], node["stride"]
+    if any(node["padding"]):
+        x = jnp.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    rows, columns = (x.shape[2] - high) // down + 1, (x.shape[3] - wide) // across + 1
+    return jnp.stack(
+        [
+            x[:, :, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * across + 1 : across]
+            for i in range(high)
+            for j in range(wide)
+        ],
+        axis=2,
+    )
+
+
+def _convolution(node: dict[str, Any], x: Any, weight: Any, bias: Any) -> Any:
+    """``weight`` is (groups, in / groups * kernel, out / groups), ``bias`` (out,)."""
+    patches = _patches(x, node)
+    count, channels, kernel, rows, columns = patches.shape
+    groups = weight.shape[0]
+    split = patches.reshape(count, groups, channels // groups * kernel, rows * columns)
+    tall = split.transpose(1, 0, 3, 2).reshape(groups, count * rows * columns, -1)
+    if groups == 1:
+        result = jnp.dot(tall[0], weight[0])[None]
+    elif weight.shape[2] == 1:  # depthwise: one product of elements, where a matrix product a group is slow
+        result = jnp.sum(tall * weight.transpose(0, 2, 1), axis=2, keepdims=True)
+    else:
+        result = jnp.stack([jnp.dot(tall[group], weight[group]) for group in range(groups)])
+    shaped = result.reshape(groups, count, rows, columns, -1).transpose(1, 0, 4, 2, 3)
+    return shaped.reshape(count, -1, rows, columns) + bias[:, None, None]
+
+
+def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
+    """Horner's rule, from the highest power down."""
+    result = jnp.full_like(x, coefficients[-1])
+    for number, coefficient in enumerate(reversed(coefficients[:-1])):
+        result = (coefficients[-1] * x if number == 0 else result * x) + coefficient
+    return result

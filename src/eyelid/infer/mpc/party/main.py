@@ -1,0 +1,197 @@
+"""The life of one party: join the others, agree, share the weights, compute, and end for all or for none."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import counting, frames, link
+from .link import Failure
+from .machine import Machine
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+VERSION = 1
+KEEP_ALIVES = 3
+"""An idle data owner says so this often in the time after which the others would give it up."""
+
+
+class Party:
+    """One party of one session, told by eyelid over ``channel`` what to do."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel, self._log = channel, counting.Log()
+        self._sending, self._ending = threading.Lock(), threading.Event()
+        self._orders: queue.SimpleQueue[tuple[dict[str, Any], list[NDArray[np.float32]]]] = (
+            queue.SimpleQueue()
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def live(self) -> NoReturn:
+        """Join, compute until the data owner ends the session, and leave the process."""
+        try:
+            self._join()
+            if self.rank == self.roles["data_owner"]:
+                self._lead()
+            else:
+                self._follow()
+        except Failure as failure:
+            self._fail(failure.why, failure.party)
+        except Exception as error:  # SPU raises RuntimeError of its own wording for all that goes wrong
+            self._fail("broken", detail=type(error).__name__)
+        self._say({"event": "ended"})
+        os._exit(0)
+
+    def _join(self) -> None:
+        order, weights = self._orders.get()
+        self.rank, self.roles, self.size = order["rank"], order["roles"], len(order["addresses"])
+        self.others = [number for number in range(self.size) if number != self.rank]
+        self.silence_s = order["silence_s"]
+        self.link = link.join(order, self._log, lambda error: self._fail(error.why, error.party))
+        for other in self.others:
+            link.watch(order["addresses"][other], partial(self._gone, other))
+        plan, self.profile = self._agree(order)
+        self.machine = Machine(self.link, order["protocol"], self.size, plan, self.profile)
+        owner = self.roles["model_owner"]
+        for number, name in enumerate(self.machine.weights):
+            if self.rank == owner:
+                self._share(name, weights[number], {"do": "weights"})
+            else:
+                self.machine.put(name, self._hear(owner)[1])
+        self.machine.prepare(1, self.profile)
+        self._say({"event": "ready", "plan": plan, "profile": self.profile})
+
+    def _agree(self, order: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Return the model owner's architecture and the data owner's wish; all must have the same peers."""
+        mine = {
+            "version": VERSION,
+            "peers": order["peers"],
+            "plan": order["plan"],
+            "profile": order["profile"],
+        }
+        for other in self.others:
+            self._tell(other, mine)
+        said = {other: self._hear(other)[0] for other in self.others} | {self.rank: mine}
+        for other in self.others:
+            if said[other].get("version") != VERSION:
+                raise Failure("version", other)
+            if said[other].get("peers") != order["peers"]:
+                raise Failure("peers", other)
+        plan = said[self.roles["model_owner"]]["plan"]
+        if not isinstance(plan, dict):
+            raise Failure("malformed", self.roles["model_owner"])
+        return plan, bool(said[self.roles["data_owner"]]["profile"])
+
+    def _lead(self) -> None:
+        """The data owner: carry out eyelid's orders, and tell the others that it lives."""
+        while True:
+            try:
+                order, arrays = self._orders.get(timeout=self.silence_s / KEEP_ALIVES)
+            except queue.Empty:
+                order, arrays = {"do": "wait"}, []
+            if order["do"] == "predict":
+                order = {"do": "predict", "count": len(arrays[0])}
+                self._share("input", arrays[0], order)
+                self._compute(order)
+                continue
+            for other in self.others:
+                self._tell(other, order)
+            if order["do"] == "end":
+                return self._end()
+
+    def _follow(self) -> None:
+        """Any other party: do what the data owner says."""
+        while True:
+            order, share = self._hear(self.roles["data_owner"])
+            if order["do"] == "end":
+                return self._end()
+            if order["do"] == "predict":
+                self.machine.put("input", share)
+                self._compute(order)
+
+    def _compute(self, order: dict[str, Any]) -> None:
+        count = int(order["count"])
+        self.machine.prepare(count, self.profile)
+        before, start, layers = counting.bytes_on_the_wire(), time.perf_counter(), []
+        if self.profile:
+            layers = self.machine.run_layers(count, self._log)
+        else:
+            self.machine.run(count)
+        seconds, after = time.perf_counter() - start, counting.bytes_on_the_wire()
+        own, receiver = self.machine.take(self.machine.output), self.roles["receiver"]
+        done = {
+            "count": count,
+            "seconds": seconds,
+            "sent": after[0] - before[0],
+            "received": after[1] - before[1],
+            "layers": layers,
+        }
+        if self.rank != receiver:
+            self._tell(receiver, {"do": "result"}, own)
+            return self._say({"event": "computed"} | done)
+        shares = {other: self._hear(other)[1] for other in self.others} | {self.rank: own}
+        scores = self.machine.join([shares[number] for number in range(self.size)])
+        return self._say({"event": "result"} | done, [scores])
+
+    def _share(self, name: str, values: NDArray[np.float32], order: dict[str, Any]) -> None:
+        """Split an array, keep this party's share, and send each other party its own alone."""
+        shares = self.machine.split(values)
+        for other in self.others:
+            self._tell(other, order, shares[other])
+        self.machine.put(name, shares[self.rank])
+
+    def _tell(self, other: int, order: dict[str, Any], share: list[bytes] | None = None) -> None:
+        self.link.send_async(other, frames.pack([json.dumps(order).encode(), *(share or [])]))
+
+    def _hear(self, other: int) -> tuple[dict[str, Any], list[bytes]]:
+        try:
+            message = self.link.recv(other)
+        except RuntimeError:
+            raise Failure("silent", other) from None
+        try:
+            parts = frames.unpack(message)
+            order = json.loads(parts[0])
+        except (ValueError, IndexError):
+            raise Failure("malformed", other) from None
+        if not isinstance(order, dict):
+            raise Failure("malformed", other)
+        return order, parts[1:]
+
+    def _end(self) -> None:
+        self._ending.set()
+        self.link.stop_link()
+
+    def _gone(self, other: int) -> None:
+        """A party's process ended in the middle of a session: so does this one."""
+        if not self._ending.is_set():
+            self._fail("gone", other)
+
+    def _listen(self) -> None:
+        """Take eyelid's orders; when eyelid itself is gone, so is this process."""
+        try:
+            while True:
+                self._orders.put(frames.receive(self._channel))
+        except (EOFError, OSError, ValueError):
+            os._exit(1)
+
+    def _say(self, event: dict[str, Any], arrays: list[NDArray[np.float32]] | None = None) -> None:
+        with self._sending:
+            frames.send(self._channel, event, arrays or [])
+
+    def _fail(self, why: str, party: int | None = None, detail: str = "") -> NoReturn:
+        self._say({"event": "failed", "why": why, "party": party, "detail": detail})
+        os._exit(1)
+
+
+def main() -> NoReturn:
+    """Run a party over the inherited socket whose number is the last argument."""
+    Party(socket.socket(fileno=int(sys.argv[-1]))).live()
