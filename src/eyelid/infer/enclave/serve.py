@@ -1,0 +1,55 @@
+"""The HTTP face of an enclosed workload: evidence for a nonce, and answers to encrypted pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+from eyelid.infer.enclave.evidence import NONCE_BYTES
+from eyelid.infer.enclave.worker import Question
+from eyelid.infer.serving import application
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from eyelid.infer.enclave.launch import Enclosed
+
+MAX_BYTES: Final = 200_000_000
+"""The largest picture of :data:`~eyelid.infer.enclave.messages.MOST_PIXELS`, encrypted."""
+
+
+def enclave_application(workload: Enclosed) -> FastAPI:
+    """Return the application: GET and POST /evidence, GET /manifest, POST /infer.
+
+    Whatever goes through it is ciphertext, or public.
+    """
+    app = application(
+        "eyelid enclave",
+        "Attested inference: appraise the evidence, then encrypt a picture to the key that it binds.",
+        max_bytes=MAX_BYTES,
+    )
+    from fastapi import Body, Query, Response
+
+    hexadecimal = f"^[0-9a-f]{{{2 * NONCE_BYTES}}}$"
+
+    @app.get("/evidence", response_class=Response)
+    def evidence(nonce: Annotated[str, Query(pattern=hexadecimal)]) -> Response:
+        """Return evidence for a nonce of 32 bytes in hexadecimal."""
+        answer = workload.evidence(Question(nonce=bytes.fromhex(nonce)))
+        return Response(answer, media_type="application/json")
+
+    @app.post("/evidence", response_class=Response)
+    def activated(question: Question) -> Response:
+        """Return evidence that also proves, for a TPM, that its attestation key is its own."""
+        return Response(workload.evidence(question), media_type="application/json")
+
+    @app.get("/manifest")
+    def manifest() -> Response:
+        """Return what the server says it runs; only the evidence makes it more than a word."""
+        return Response(workload.manifest.model_dump_json(by_alias=True), media_type="application/json")
+
+    @app.post("/infer", response_class=Response)
+    def infer(request: Annotated[bytes, Body(media_type="application/octet-stream")]) -> Response:
+        """Return the encrypted answer to an encrypted picture."""
+        return Response(workload.infer(request), media_type="application/octet-stream")
+
+    return app
