@@ -33,13 +33,35 @@ pip="$venv/bin/python -m pip --quiet --quiet --disable-pip-version-check"
 $pip install --upgrade "pip>=25.1"
 $pip install --constraint constraints.txt --editable . --group dev
 
-# The tests look at reports in a real browser; without one they say that they were skipped.
-if ! command -v chromium >/dev/null; then
+# Installs Debian packages, if we may: debian WHAT-FOR PACKAGE...
+debian() {
+    purpose=$1
+    shift
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        echo "Installing chromium, in which the tests look at reports"
-        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends chromium; } \
-            >/dev/null 2>&1 || echo "chromium could not be installed: tests that need it are skipped" >&2
+        echo "Installing $*, $purpose"
+        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "$@"; } \
+            >/dev/null 2>&1 || echo "$* could not be installed: tests that need it are skipped" >&2
     else
-        echo "There is no chromium: tests that look at reports are skipped (apt-get install chromium, as root)" >&2
+        echo "Missing, $purpose: tests that need it are skipped (apt-get install $*, as root)" >&2
+    fi
+}
+
+# The tests look at reports in a real browser; without one they say that they were skipped.
+command -v chromium >/dev/null || debian "in which the tests look at reports" chromium
+
+# Attested inference is tested on a TPM in software, in a sandbox.
+if ! command -v swtpm >/dev/null || ! command -v swtpm_setup >/dev/null || ! command -v bwrap >/dev/null; then
+    debian "for the tests of attested inference" swtpm swtpm-tools bubblewrap
+fi
+
+# The TPM's library for Python is built here, for which its C library must be there before.
+if ! "$venv/bin/python" -c 'import tpm2_pytss' 2>/dev/null; then
+    pkg-config --exists tss2-esys 2>/dev/null || debian "to build tpm2-pytss" libtss2-dev pkg-config gcc libc6-dev
+    if pkg-config --exists tss2-esys 2>/dev/null; then
+        echo "Building tpm2-pytss: about a minute"
+        $pip install --constraint constraints.txt "tpm2-pytss>=3.0" \
+            || echo "tpm2-pytss could not be built: tests of TPMs are skipped" >&2
+    else
+        echo "There is no libtss2-dev: tests of TPMs are skipped" >&2
     fi
 fi
