@@ -36,8 +36,8 @@ class Claims(Record):
     eat_profile: Literal["urn:eyelid:claims:1"] = "urn:eyelid:claims:1"
     kind: Kind
     eat_nonce: Hex
-    dbgstat: Literal["enabled", "disabled"]
     measurements: dict[str, Hex]
+    dbgstat: Literal["enabled", "disabled"] | None = None
     hwmodel: str | None = None
     ueid: Hex | None = None
     vmpl: int | None = None

@@ -117,9 +117,10 @@ class NitroPolicy(Record):
 class TpmPolicy(Record):
     """What a TPM's quote must say.
 
-    ``pcrs`` maps "0" to "23" to allowed values of the SHA-256 bank; ``workload_pcr``, which holds the
-    manifest, is not among them. ``aks`` are names of attestation keys that were activated against their EK
-    before, so that a saved quote can be appraised; a key that is not listed must be activated now.
+    ``pcrs`` maps "0" to "23" to allowed values of the SHA-256 bank. ``workload_pcr`` need not be among them:
+    its value follows from the manifest, and from what it held before (zeros, unless the boot extends it).
+    ``aks`` are names of attestation keys that were activated against their EK before, so that a saved quote
+    can be appraised; a key that is not listed must be activated now.
     """
 
     roots: Roots
@@ -127,6 +128,7 @@ class TpmPolicy(Record):
         default_factory=dict
     )
     workload_pcr: Annotated[int, Field(ge=11, le=14)] = WORKLOAD_PCR
+    workload_pcr_before: Hex32 = "00" * 32
     aks: tuple[HexName, ...] = ()
 
 
