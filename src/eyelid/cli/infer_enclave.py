@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import typer
 
+from eyelid.cli import infer_enclave_live
+
 app = typer.Typer(
     help="Attested inference: the image is encrypted to code whose measurement the hardware vouches for.",
     no_args_is_help=True,
 )
+
+app.command("serve")(infer_enclave_live.serve)
+app.command("measure")(infer_enclave_live.measure)
+app.command("seal")(infer_enclave_live.seal)
+app.command("predict")(infer_enclave_live.predict)
 
 
 @app.callback()

@@ -12,7 +12,7 @@ import platform
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -37,6 +37,9 @@ LIBRARIES: Final = (
 MOVABLE: Final = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 """Files of a distribution that tell how it was installed, and differ from machine to machine."""
 
+Detects: TypeAlias = Literal["person", "vehicle", "screen", "face", "plate"]
+"""What a shipped detector can be asked for."""
+
 
 class Configuration(Record):
     """How a workload runs. ``detector`` names a shipped one; with None the model is a file.
@@ -45,7 +48,7 @@ class Configuration(Record):
     for how many seconds clients may encrypt to one key.
     """
 
-    detector: Literal["person", "vehicle", "screen", "face", "plate"] | None = None
+    detector: Detects | None = None
     least: float = Field(0.5, ge=0, le=1)
     sealed: bool = False
     threads: int = Field(1, ge=1, le=256)
