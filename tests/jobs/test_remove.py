@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import eyelid
+from eyelid.detect.base import Detector, detections
 from eyelid.errors import InputError
 from eyelid.jobs.settings import Settings
 from eyelid.jobs.views import photos_in, views_of
 from eyelid.obfuscate.remove.parameters import Remove
 from eyelid.track.tracker import LOST
 from eyelid.types import Detections, Target
-from tests.canary import HIDDEN, LOSSLESS, Scene, correlation, pictures, save_scene, save_still
+from tests.canary import HIDDEN, LOSSLESS, Scene, correlation, pictures, save_scene, save_still, spot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from eyelid.jobs.finder import Finder
     from eyelid.jobs.tasks import FileResult
+    from eyelid.types import RawFrame
 
 SCENE = Scene(hidden=(1,), open=None)
 SPOTTED = Settings(method=Remove(), targets=(Target.FACE,), detectors=("tests.canary:spot:face",), threads=1)
@@ -63,6 +68,59 @@ def test_a_canary_is_removed(file: str, tmp_path: Path) -> None:
     assert fill.pixels_from_views + fill.pixels_invented > 0
     if source.suffix in {".jpg", ".png", ".tiff"}:
         assert fill.pixels_from_views == 0
+
+
+class _OneAtATime(Detector):
+    """Finds one canary at a look, as a crowd hides all but the nearest; ``fails`` from that look on."""
+
+    name = "one at a time"
+    targets = frozenset((Target.FACE,))
+
+    def __init__(self, fails: int = 99) -> None:
+        self.looks, self._fails = 0, fails
+
+    def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
+        self.looks += len(frames)
+        if self.looks >= self._fails:
+            raise RuntimeError("broken")
+        boxes = np.array([spot(frame.bgr()).xyxy[:1] for frame in frames], np.float32).reshape(-1, 4)
+        return [detections(boxes, np.full(len(boxes), 0.9, np.float32), Target.FACE)]
+
+
+CROWD = Scene(width=420, hidden=(1, 2, 3, 4), open=None)
+PLAIN = Settings(method=Remove(), targets=(Target.FACE,), threads=1)
+
+
+@pytest.mark.parametrize(("people", "left"), [(1, 0), (2, 0), (3, 0), (4, 1)])
+def test_who_is_found_in_the_filled_photo_is_removed_too_or_told(
+    people: int, left: int, tmp_path: Path
+) -> None:
+    source = save_still(tmp_path / "a.png", replace(CROWD, hidden=CROWD.hidden[:people]))
+    result = eyelid.anonymize(source, settings=PLAIN, detectors=[_OneAtATime()])
+    (picture,) = pictures(result.output)
+    seen = [seed for seed in CROWD.hidden if correlation(picture, seed) >= HIDDEN]
+    assert len(seen) == left
+    assert result.evidence is not None
+    told = [line for line in result.evidence.warnings if "more, which were removed too" in line]
+    assert bool(told) == (people > 1)
+    if told:
+        assert f"found {min(people - 1, 2)} more" in told[0]
+        assert told[0].endswith(f"still found there: {left}.")
+
+
+def test_a_photo_whose_second_look_fails_is_covered_whole(tmp_path: Path) -> None:
+    source = save_still(tmp_path / "a.png", CROWD)
+    result = eyelid.anonymize(source, settings=PLAIN, detectors=[_OneAtATime(fails=2)])
+    assert pictures(result.output)[0].max() == 0
+    assert result.evidence is not None
+    assert any("failed" in line for line in result.evidence.warnings)
+
+
+def test_frames_of_a_film_are_not_looked_at_again(tmp_path: Path) -> None:
+    source = save_still(tmp_path / "a.gif", CROWD, 4)
+    detector = _OneAtATime()
+    eyelid.anonymize(source, settings=PLAIN, detectors=[detector])
+    assert detector.looks == 4
 
 
 def test_the_photos_of_a_folder_are_named_in_the_evidence_and_never_pasted(tmp_path: Path) -> None:

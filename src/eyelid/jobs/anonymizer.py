@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eyelid.errors import EvidenceError, InputError, LockError, OutputError, UnsupportedError, UsageError
 from eyelid.evidence.file import input_file, output_file, read, write
-from eyelid.jobs.cover import cover
+from eyelid.jobs.cover import cover, looking
 from eyelid.jobs.keep import Keeper, load_people
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.record import asked, evidence_of
@@ -91,6 +91,8 @@ class Anonymizer:
             partial = stack.enter_context(atomic_output(task.output, force=task.force))
             obfuscator = self._obfuscator(task, stack)
             obfuscator.prepare(self._searcher.views(task.source, task.views))
+            if search.finder is not None:
+                obfuscator.recheck(looking(search.finder, keeper))
             with search.open_writer(partial) as writer:
                 cover(_counted(search, task.source, listener), obfuscator, keeper, tally, writer.write)
             if isinstance(obfuscator, LockObfuscator):

@@ -75,6 +75,18 @@ def cover(
         write(safe)
 
 
+def looking(finder: Finder, keeper: Keeper | None) -> Callable[[RawFrame], Detections | None]:
+    """Return what looks for what is still to be hidden in a page, None where a detector fails."""
+
+    def look(frame: RawFrame) -> Detections | None:
+        found = finder.find(frame)
+        if found is LOST:
+            return None
+        return found if keeper is None else keeper.without_kept(frame, found)
+
+    return look
+
+
 def _decided(
     planned: Iterable[PlannedFrame], keeper: Keeper | None, tally: Tally
 ) -> Iterator[tuple[RawFrame, Detections | None]]:

@@ -43,6 +43,10 @@ class Keeper:
         self.detections += int(keep.sum())
         return found.select(~keep)
 
+    def without_kept(self, frame: RawFrame, found: Detections) -> Detections:
+        """Return the detections of a still that was counted before, without those of people to keep."""
+        return found.select(~self._matching(frame, found))
+
     def uncover_tracked(self, frame: RawFrame, found: Detections) -> Detections:
         """Return the detections of a video frame without the tracks of people to keep."""
         matching = self._matching(frame, found)

@@ -114,7 +114,7 @@ def evidence_of(
         privacy=obfuscator.spent,
         fill=obfuscator.fill,
         timings=(Stage(name="all", seconds=round(seconds, 3)),),
-        warnings=(*source.warnings, *_warnings(finder)),
+        warnings=(*source.warnings, *obfuscator.warnings, *_warnings(finder)),
     )
 
 

@@ -11,7 +11,7 @@ from eyelid.obfuscate.regions import Coverage, Patch, Region, is_finite, regions
 from eyelid.types import _SEAL, Detections, Guarantee, Plane, RawFrame, SafeFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from eyelid.privacy.ledger import PrivacySpent
@@ -50,6 +50,11 @@ class Obfuscator(ABC):
         """Where the pixels came from that replaced regions so far; None for a method that fills nothing."""
         return None
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what may be wrong with the output so far."""
+        return ()
+
     @abstractmethod
     def _paint(self, plane: Plane, patches: Sequence[Patch]) -> None:
         """Overwrite every sample of the patches of one colour plane; patches may overlap."""
@@ -72,6 +77,13 @@ class Obfuscator(ABC):
         For a method that fills regions from them; all others leave them unread.
         """
         del views
+
+    def recheck(self, look: Callable[[RawFrame], Detections | None]) -> None:
+        """Take the detectors with which finished pages may be looked at again; None where one fails.
+
+        For a method whose result depends on other pictures; all others leave them alone.
+        """
+        del look
 
     def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
         """Destroy what was detected in every frame of one file; None covers the whole frame.

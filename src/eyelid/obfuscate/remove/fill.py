@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import cv2
@@ -46,30 +45,26 @@ class Source(Protocol):
         """Maps from pixels of the target to pixels of the picture; none where they show nothing in common."""
 
 
-@dataclass(slots=True)
-class Filled:
-    """Pixels of one picture by origin."""
+def fill_from_place(picture: Picture, place: Background) -> Mask:
+    """Fill the holes with what the fixed camera saw there at other times; the edge is lit like the frame.
 
-    from_views: int = 0
-    invented: int = 0
-
-
-def fill_from_place(picture: Picture, place: Background) -> Filled:
-    """Fill the holes with what the fixed camera saw there at other times; the edge is lit like the frame."""
-    filled = Filled()
+    Return the pixels that were invented.
+    """
+    invented = np.zeros_like(picture.hole)
     for part, box in _parts(picture, _LEAST_CONTEXT, 0.0):
         target = target_of(picture, box, part)
         stack = blended(target, place.picture.stack(box), ~place.doubtful[box.slices])
         picture.write(box, stack, part)
-        invented = int((part & place.doubtful[box.slices]).sum())
-        filled.invented += invented
-        filled.from_views += int(part.sum()) - invented
-    return filled
+        invented[box.slices][part] = place.doubtful[box.slices][part]
+    return invented
 
 
-def fill_from_views(picture: Picture, sources: Sequence[Source]) -> Filled:
-    """Fill the holes with what the sources show there by one of their maps, nearest source first."""
-    filled = Filled()
+def fill_from_views(picture: Picture, sources: Sequence[Source]) -> Mask:
+    """Fill the holes with what the sources show there by one of their maps, nearest source first.
+
+    Return the pixels that were invented: all of them where there are no sources.
+    """
+    invented = np.zeros_like(picture.hole)
     for part, box in _parts(picture, _LEAST_CONTEXT, _CONTEXT):
         target = target_of(picture, box, part)
         looks = _looks(target, part, sources)
@@ -80,10 +75,8 @@ def fill_from_views(picture: Picture, sources: Sequence[Source]) -> Filled:
             stack, known = target.stack.copy(), ~target.hole | seen
             stack[seen] = voted[seen]
         picture.write(box, invent(stack, ~known), part)
-        invented = int((part & ~known).sum())
-        filled.invented += invented
-        filled.from_views += int(part.sum()) - invented
-    return filled
+        invented[box.slices][part] = ~known[part]
+    return invented
 
 
 def _looks(target: Target, part: Mask, sources: Sequence[Source]) -> list[Look]:

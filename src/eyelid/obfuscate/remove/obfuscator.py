@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +13,12 @@ from eyelid.obfuscate.base import Obfuscator
 from eyelid.obfuscate.regions import is_finite, regions
 from eyelid.obfuscate.remove.align import Features, features, homographies, matches
 from eyelid.obfuscate.remove.background import Background, background
-from eyelid.obfuscate.remove.fill import Filled, fill_from_place, fill_from_views
+from eyelid.obfuscate.remove.fill import fill_from_place, fill_from_views
 from eyelid.obfuscate.remove.picture import Picture, dilate, in_layout, opened, whole_blocks
 from eyelid.types import _SEAL, Fill, Guarantee, GuaranteeKind, SafeFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from eyelid.obfuscate.regions import Coverage, Patch
     from eyelid.obfuscate.remove.align import Homography
@@ -42,6 +42,7 @@ _APART = (1600, 8000, 6)  # photos from different places
 _GROWN: Final = 0.01
 """Parts of the long side of the picture that the outline of a detection grows at least."""
 _THUMBNAIL: Final = 640
+_MORE_ATTEMPTS: Final = 2
 
 
 @dataclass(eq=False)
@@ -92,7 +93,9 @@ class RemoveObfuscator(Obfuscator):
         self._views: Iterable[tuple[RawFrame, Detections]] = ()
         self._sources: list[_Shot] | None = None
         self._place: Background | None = None
-        self._filled = Filled()
+        self._look: Callable[[RawFrame], Detections | None] | None = None
+        self._from_views = self._invented = 0
+        self._again = self._left = 0
 
     @property
     def guarantee(self) -> Guarantee:
@@ -119,7 +122,17 @@ class RemoveObfuscator(Obfuscator):
     @property
     def fill(self) -> Fill:
         """How many pixels of removed regions came from other views and times, and how many were invented."""
-        return Fill(pixels_from_views=self._filled.from_views, pixels_invented=self._filled.invented)
+        return Fill(pixels_from_views=self._from_views, pixels_invented=self._invented)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What detectors found in filled pages, and what they find there still."""
+        if not self._again:
+            return ()
+        return (
+            f"In filled pages the detectors found {self._again} more, which were removed too; "
+            f"still found there: {self._left}.",
+        )
 
     def prepare(self, views: Iterable[tuple[RawFrame, Detections]]) -> None:
         """Take other pictures of the same place, with what is detected in each; read when a stream begins.
@@ -127,6 +140,10 @@ class RemoveObfuscator(Obfuscator):
         Samples of the whole video, or other photos. The pictures are painted on.
         """
         self._views, self._sources, self._place = views, None, None
+
+    def recheck(self, look: Callable[[RawFrame], Detections | None]) -> None:
+        """Look at every page again when it is filled, and remove what is found there, at most twice more."""
+        self._look = look
 
     def apply(self, frame: RawFrame, detections: Detections) -> SafeFrame:
         """Remove what was detected in one frame, with the help of the prepared views alone."""
@@ -190,18 +207,45 @@ class RemoveObfuscator(Obfuscator):
         """Fill the oldest frame that waits, and let go of it."""
         shot = waiting.popleft()
         if shot.picture is not None:
-            filled = self._fill(shot, [*before, *waiting])
-            self._filled.from_views += filled.from_views
-            self._filled.invented += filled.invented
-            for plane in shot.frame.planes:
-                if plane.name == "A":
-                    plane.samples[shot.picture.hole] = plane.black
+            invented = self._fill(shot, [*before, *waiting])
+            _make_opaque(shot.frame, shot.picture.hole)
+            if self._look is not None and not shot.moving:
+                invented = self._rechecked(shot, self._look, invented)
+            self._invented += int(invented.sum())
+            self._from_views += int((shot.picture.hole & ~invented).sum())
             if shot.moving:
                 before.append(shot)
         _thin(before, shot.time)
         return SafeFrame(shot.frame, _SEAL)
 
-    def _fill(self, shot: _Shot, others: Sequence[_Shot]) -> Filled:
+    def _rechecked(self, shot: _Shot, look: Callable[[RawFrame], Detections | None], invented: Mask) -> Mask:
+        """Remove what is found in a filled page: once with the help of the views, then by invention alone.
+
+        A page whose look fails is covered whole. Return the pixels that were invented in the end.
+        """
+        picture, frame = shot.picture, shot.frame
+        assert picture is not None
+        for attempt in range(_MORE_ATTEMPTS + 1):
+            found = look(frame)
+            if found is None or not is_finite(found):
+                self.cover_frame(frame)
+                picture.hole[...] = True
+                return picture.hole
+            if not len(found):
+                break
+            if attempt == _MORE_ATTEMPTS:
+                self._left += len(found)
+                break
+            self._again += len(found)
+            hole = opened(frame, self._core(frame, found))
+            fresh = fill_from_views(hole, ()) if attempt else self._fill(replace(shot, picture=hole), ())
+            invented = fresh | (invented & ~hole.hole)
+            picture.hole[hole.hole] = True
+            _make_opaque(frame, picture.hole)
+        return invented
+
+    def _fill(self, shot: _Shot, others: Sequence[_Shot]) -> Mask:
+        """Fill the holes of a frame; return the pixels that were invented."""
         picture = shot.picture
         assert picture is not None
         if self._place is not None and self._place.fits(picture):
@@ -209,10 +253,16 @@ class RemoveObfuscator(Obfuscator):
             picture.blacken((moved | self._place.standing) & ~picture.hole)
             return fill_from_place(picture, self._place)
         if not picture.hole.any():
-            return Filled()
+            return picture.hole.copy()
         views = sorted(self._sources or (), key=lambda view: abs(view.time - shot.time))[:_MOST_VIEWS]
         near = sorted([*_nearest(shot, others), *views], key=lambda other: abs(other.time - shot.time))
         return fill_from_views(picture, [_Other(shot, other) for other in near])
+
+
+def _make_opaque(frame: RawFrame, where: Mask) -> None:
+    for plane in frame.planes:
+        if plane.name == "A":
+            plane.samples[where] = plane.black
 
 
 def _is_due(waiting: deque[_Shot]) -> bool:
