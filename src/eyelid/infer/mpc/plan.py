@@ -20,7 +20,8 @@ LIMIT = 2.0**20
 def split(network: net.Network) -> tuple[dict[str, Any], Weights]:
     """Return the architecture, without the file's digest (it would tell a right guess), and the weights.
 
-    A convolution's weight is (groups, in / groups * kernel, out / groups), a linear layer's (in, out).
+    A convolution's weight is (groups, kernel x * kernel y * in / groups, out / groups), a linear layer's
+    (in, out).
     Raises :class:`UnsupportedError` for a weight that does not fit fixed-point numbers.
     """
     nodes, weights = [], []
@@ -44,10 +45,11 @@ def split(network: net.Network) -> tuple[dict[str, Any], Weights]:
 def _describe(operation: net.Operation) -> tuple[dict[str, Any], list[net.Array]]:
     match operation:
         case net.Convolution():
+            out, channels, high, wide = operation.weight.shape
             groups = operation.groups
-            weight = operation.weight.reshape(groups, len(operation.weight) // groups, -1).transpose(0, 2, 1)
-            kernel = list(operation.weight.shape[2:])
-            return {"kind": "conv", "kernel": kernel} | _window(operation), [weight, operation.bias]
+            parts = operation.weight.reshape(groups, out // groups, channels, high, wide)
+            weight = parts.transpose(0, 4, 3, 2, 1).reshape(groups, -1, out // groups)
+            return {"kind": "conv", "kernel": [high, wide]} | _window(operation), [weight, operation.bias]
         case net.Linear():
             return {"kind": "linear"}, [operation.weight.T, operation.bias]
         case net.AveragePool():

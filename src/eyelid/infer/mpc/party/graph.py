@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
+from jax import lax
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +56,7 @@ def apply(node: dict[str, Any], inputs: Sequence[Any], weights: Sequence[Any]) -
             return jnp.dot(x, weights[0]) + weights[1]
         case "pool":
             patches = _patches(x, node)
-            return jnp.sum(patches, axis=2) * (1.0 / patches.shape[2])
+            return jnp.sum(patches, axis=1) * (1.0 / patches.shape[1])
         case "relu":
             return jnp.maximum(x, 0)
         case "square":
@@ -71,29 +72,36 @@ def apply(node: dict[str, Any], inputs: Sequence[Any], weights: Sequence[Any]) -
 
 
 def _patches(x: Any, node: dict[str, Any]) -> Any:
-    """Return the windows of ``x`` as (n, c, kernel, rows, columns): slices alone, which cost no message."""
+    """Return the windows of ``x`` as (n, kernel, c, rows, columns), the kernel by columns.
+
+    Slices alone, which cost no message; rows first and then columns, since each is a step of SPU's.
+    """
     top, left, bottom, right = node["padding"]
     (high, wide), (down, across) = node["kernel"], node["stride"]
     if any(node["padding"]):
         x = jnp.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    rows, columns = (x.shape[2] - high) // down + 1, (x.shape[3] - wide) // across + 1
-    return jnp.stack(
-        [
-            x[:, :, i : i + (rows - 1) * down + 1 : down, j : j + (columns - 1) * across + 1 : across]
-            for i in range(high)
-            for j in range(wide)
-        ],
-        axis=2,
-    )
+    count, channels = x.shape[:2]
+    tall = _slices(x, high, down, axis=2)
+    every = _slices(tall, wide, across, axis=3)
+    return every.reshape(count, high * wide, channels, *every.shape[2:])
+
+
+def _slices(x: Any, kernel: int, stride: int, axis: int) -> Any:
+    """Return what each place of a kernel meets along an axis, all after each other as channels."""
+    places = (x.shape[axis] - kernel) // stride + 1
+    found = [
+        lax.slice_in_dim(x, place, place + (places - 1) * stride + 1, stride, axis) for place in range(kernel)
+    ]
+    return found[0] if kernel == 1 else jnp.concatenate(found, axis=1)
 
 
 def _convolution(node: dict[str, Any], x: Any, weight: Any, bias: Any) -> Any:
-    """``weight`` is (groups, in / groups * kernel, out / groups), ``bias`` (out,)."""
+    """``weight`` is (groups, kernel * in / groups, out / groups), the kernel by columns; ``bias`` (out,)."""
     patches = _patches(x, node)
-    count, channels, kernel, rows, columns = patches.shape
+    count, kernel, channels, rows, columns = patches.shape
     groups = weight.shape[0]
-    split = patches.reshape(count, groups, channels // groups * kernel, rows * columns)
-    tall = split.transpose(1, 0, 3, 2).reshape(groups, count * rows * columns, -1)
+    split = patches.reshape(count, kernel, groups, channels // groups, rows * columns)
+    tall = split.transpose(2, 0, 4, 1, 3).reshape(groups, count * rows * columns, -1)
     if groups == 1:
         result = jnp.dot(tall[0], weight[0])[None]
     elif weight.shape[2] == 1:  # depthwise: one product of elements, where a matrix product a group is slow
