@@ -1,0 +1,69 @@
+"""What an artefact offers to clients, and what a server asks of it: the seam between compiler and service."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eyelid.infer.he.scheme import Demands
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    import seal
+    from numpy.typing import NDArray
+
+    from eyelid.infer.he.evaluation_keys import EvaluationKeys
+
+MAX_CIPHERTEXTS = 4096
+
+
+class Wire(BaseModel):
+    """The form of ciphertexts on their way: how many, over how many primes, at which scale."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(ge=1, le=MAX_CIPHERTEXTS)
+    primes: int = Field(ge=1, le=64)
+    scale: float = Field(gt=1.0, le=2.0**120)
+
+
+class Offer(BaseModel, ABC):
+    """The public part of an artefact, all that a client needs; ``artefact`` is its SHA-256, hexadecimal.
+
+    Every request has the form ``request``, whatever it holds; responses have the form ``response``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rounding: ClassVar[float]
+    """Scores go out as multiples of this, far above the noise of decryption."""
+
+    name: str = Field(max_length=200)
+    artefact: str = Field(pattern=r"^[0-9a-f]{64}$")
+    demands: Demands
+    request: Wire
+    response: Wire
+
+    @abstractmethod
+    def pack(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+        """Return the slots to encrypt, (request.count, slots), and how many rows the answer will have."""
+
+    @abstractmethod
+    def unpack(self, slots: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+        """Return the scores, (rows, scores), of an answer's slots, (response.count, slots)."""
+
+
+class Program(ABC):
+    """Computes on ciphertexts with evaluation keys alone; safe to run from several threads."""
+
+    @property
+    @abstractmethod
+    def offer(self) -> Offer:
+        """What clients are told."""
+
+    @abstractmethod
+    def run(self, inputs: Sequence[seal.Ciphertext], keys: EvaluationKeys) -> list[seal.Ciphertext]:
+        """Return as many ciphertexts as ``offer.response`` says, for as many as ``offer.request`` says."""
