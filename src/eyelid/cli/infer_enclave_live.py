@@ -68,6 +68,9 @@ def serve(
     """
     from eyelid.cli.output import say, say_json
     from eyelid.errors import UsageError
+    from eyelid.models.extras import require
+
+    require("a server", "serve", "fastapi", "uvicorn")
     from eyelid.infer.enclave.launch import Enclosed
     from eyelid.infer.enclave.sealed import read_sealed_key
     from eyelid.infer.enclave.serve import enclave_application

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
+from fastapi import Depends, Query, Request, Response
+from pydantic import ValidationError
+
+from eyelid.errors import InputError
 from eyelid.infer.enclave.evidence import NONCE_BYTES
 from eyelid.infer.enclave.worker import Question
 from eyelid.infer.serving import application
@@ -13,8 +17,16 @@ if TYPE_CHECKING:
 
     from eyelid.infer.enclave.launch import Enclosed
 
+Nonce: TypeAlias = Annotated[str, Query(pattern=f"^[0-9a-f]{{{2 * NONCE_BYTES}}}$")]
 MAX_BYTES: Final = 200_000_000
 """The largest picture of :data:`~eyelid.infer.enclave.messages.MOST_PIXELS`, encrypted."""
+
+
+async def _whole(request: Request) -> bytes:
+    return await request.body()
+
+
+Whole: TypeAlias = Annotated[bytes, Depends(_whole)]
 
 
 def enclave_application(workload: Enclosed) -> FastAPI:
@@ -27,19 +39,20 @@ def enclave_application(workload: Enclosed) -> FastAPI:
         "Attested inference: appraise the evidence, then encrypt a picture to the key that it binds.",
         max_bytes=MAX_BYTES,
     )
-    from fastapi import Body, Query, Response
-
-    hexadecimal = f"^[0-9a-f]{{{2 * NONCE_BYTES}}}$"
 
     @app.get("/evidence", response_class=Response)
-    def evidence(nonce: Annotated[str, Query(pattern=hexadecimal)]) -> Response:
+    def evidence(nonce: Nonce) -> Response:
         """Return evidence for a nonce of 32 bytes in hexadecimal."""
         answer = workload.evidence(Question(nonce=bytes.fromhex(nonce)))
         return Response(answer, media_type="application/json")
 
     @app.post("/evidence", response_class=Response)
-    def activated(question: Question) -> Response:
+    def activated(body: Whole) -> Response:
         """Return evidence that also proves, for a TPM, that its attestation key is its own."""
+        try:
+            question = Question.model_validate_json(body)
+        except ValidationError:
+            raise InputError("the question is malformed; it is a nonce and a credential, in JSON") from None
         return Response(workload.evidence(question), media_type="application/json")
 
     @app.get("/manifest")
@@ -48,8 +61,8 @@ def enclave_application(workload: Enclosed) -> FastAPI:
         return Response(workload.manifest.model_dump_json(by_alias=True), media_type="application/json")
 
     @app.post("/infer", response_class=Response)
-    def infer(request: Annotated[bytes, Body(media_type="application/octet-stream")]) -> Response:
+    def infer(body: Whole) -> Response:
         """Return the encrypted answer to an encrypted picture."""
-        return Response(workload.infer(request), media_type="application/octet-stream")
+        return Response(workload.infer(body), media_type="application/octet-stream")
 
     return app
