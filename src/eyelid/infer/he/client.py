@@ -88,9 +88,9 @@ class Client(Generic[T]):
     def decrypt(self, response: bytes, request: Request, *, exact: bool = False) -> NDArray[np.float64]:
         """Return the scores, float64 (rows, scores), of the answer to ``request``.
 
-        They are rounded to multiples of ``offer.rounding``. ``exact`` leaves them as decrypted: CKKS keeps its secret only
-        while nobody but the key's holder sees exact decryptions, because their noise tells of the key (Li and
-        Micciancio, Eurocrypt 2021: CKKS is not IND-CPA-D secure). Never pass exact scores on.
+        They are rounded to multiples of ``offer.rounding``. ``exact`` leaves them as decrypted: CKKS keeps
+        its secret only while nobody but the key's holder sees exact decryptions, because their noise tells of
+        the key (Li and Micciancio, Eurocrypt 2021: CKKS is not IND-CPA-D secure). Never pass exact scores on.
 
         Raises InputError for what is no answer, InferenceError for one to another request or key, and where
         the numbers in it are not finite.

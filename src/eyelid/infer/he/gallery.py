@@ -39,7 +39,8 @@ MAX_VECTORS: Final = 2**17
 class GalleryOffer(Offer):
     """A gallery as clients see it: the ``names`` of its vectors in order, and the ``dimensions`` of each.
 
-    ``dimensions`` is a power of two. ``names`` is empty where their owner keeps them; ``encrypted`` says that the gallery, too, is under a key.
+    ``dimensions`` is a power of two. ``names`` is empty where their owner does not tell them; ``encrypted``
+    says that the gallery, too, is under a key.
     """
 
     kind: Literal["gallery"] = "gallery"

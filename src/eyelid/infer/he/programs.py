@@ -1,0 +1,52 @@
+"""Artefacts by their files and offers by their JSON: which kind each is."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from eyelid.errors import InferenceError, InputError
+from eyelid.infer.he import gallery_file, keys
+from eyelid.infer.he.gallery import GalleryOffer
+from eyelid.infer.he.server import refuse_secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from eyelid.infer.he.contract import Offer, Program
+
+_OFFERS: TypeAdapter[GalleryOffer] = TypeAdapter(Annotated[GalleryOffer, Field()])
+
+
+def parse_offer(data: bytes) -> Offer:
+    """Return the offer that a server sent. Raises InferenceError."""
+    try:
+        return _OFFERS.validate_json(data)
+    except ValidationError as error:
+        raise InferenceError(
+            "this eyelid does not know what the server offers; use the same version"
+        ) from error
+
+
+def load(path: Path) -> Program:
+    """Return the program of an artefact or a gallery. Raises InputError, also where it holds a secret key."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its path") from error
+    if data[: len(keys.MAGIC)] == keys.MAGIC:
+        raise InputError(f"{path} is a secret key; a server never has one: give it the artefact")
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path} is no artefact; give what compile or gallery wrote") from error
+    with archive:
+        if not gallery_file.is_gallery(archive):
+            raise InputError(f"{path} is no artefact; give what compile or gallery wrote")
+        program = gallery_file.read(archive)
+        for member in archive.namelist():
+            refuse_secret(archive.read(member), str(path), program.offer.demands.scheme)
+    return program
