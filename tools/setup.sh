@@ -65,3 +65,6 @@ if ! "$venv/bin/python" -c 'import tpm2_pytss' 2>/dev/null; then
         echo "There is no libtss2-dev: tests of TPMs are skipped" >&2
     fi
 fi
+
+# Multi-party computation has an environment of its own, outside of this folder: 1 GB, half a minute, made once.
+"$venv/bin/eyelid" infer mpc setup || echo "Tests of multi-party computation are skipped" >&2
