@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from eyelid.cli import infer_enclave_live
+from eyelid.cli import infer_enclave_live, infer_enclave_verify
 
 app = typer.Typer(
     help="Attested inference: the image is encrypted to code whose measurement the hardware vouches for.",
@@ -15,6 +15,7 @@ app.command("serve")(infer_enclave_live.serve)
 app.command("measure")(infer_enclave_live.measure)
 app.command("seal")(infer_enclave_live.seal)
 app.command("predict")(infer_enclave_live.predict)
+app.command("verify")(infer_enclave_verify.verify)
 
 
 @app.callback()

@@ -110,7 +110,13 @@ class NitroPolicy(Record):
     """What a Nitro document must say; ``pcrs`` maps "0" to "15" to allowed values."""
 
     roots: Roots
-    pcrs: Literal["any"] | dict[Annotated[str, StringConstraints(pattern=r"^([0-9]|1[0-5])$")], Some[Hex48]]
+    pcrs: (
+        Literal["any"]
+        | Annotated[
+            dict[Annotated[str, StringConstraints(pattern=r"^([0-9]|1[0-5])$")], Some[Hex48]],
+            Field(min_length=1),
+        ]
+    )
     debug: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -64,7 +65,7 @@ def read_policy(path: Path) -> Policy:
     try:
         settings = PolicyFile.model_validate(table)
     except ValidationError as error:
-        raise UsageError(f"the policy {path}: {_sentence(error.errors(include_url=False)[0])}") from None
+        raise UsageError(f"the policy {path}: {_sentence(error.errors(include_url=False))}") from None
     return make_policy(settings, path.parent, hashlib.sha256(content).hexdigest(), name=str(path))
 
 
@@ -118,30 +119,50 @@ _SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
 }
 
 
-def _sentence(error: ErrorDetails) -> str:
-    """Turn the first thing that pydantic rejects into words for whoever wrote the file."""
+_LABEL: Final = re.compile(r"[\[({]|^(str|RootFile|MinimumTcb|constrained-str)$")
+"""Parts of a place that pydantic adds, and no file has: the branches of a union."""
+
+
+def _sentence(errors: list[ErrorDetails]) -> str:
+    """Turn the most telling thing that pydantic rejects into words for whoever wrote the file."""
+    error = max(errors, key=_telling)
     parts = [str(part) for part in error["loc"]]
-    section = parts[0] if parts and parts[0] in {kind.value for kind in Kind} else ""
-    where = [part for part in parts[1 if section else 0 :] if part.isidentifier() and "[" not in part]
-    key = where[0] if where else ""
-    place = " ".join(part for part in (f"[{section}]" if section else "", key) if part)
+    section = parts[0] if parts and parts[0] in _SECTIONS else ""
+    path = [part for part in parts[1 if section else 0 :] if not _LABEL.search(part)]
+    place = f"[{section}] {'.'.join(path)}".strip() if section else ".".join(path)
+    key = path[-1] if path else ""
     match error["type"]:
         case "extra_forbidden":
             near = get_close_matches(key, _keys(section), 1)
             return f"{place} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
-        case "missing" if key == "schema":
+        case "missing" if place == "schema":
             return f'it must begin with schema = "{SCHEMA}"'
         case "missing":
-            return f'{place} is missing; list what is allowed, or write {key} = "any"'
+            hint = "" if len(path) > 1 or key == "roots" else f', or write {key} = "any"'
+            return f"{place} is missing; say what is allowed{hint}"
         case "too_short":
-            return f'{place} is empty, so nothing could pass; list what is allowed, or write "any"'
-        case "string_pattern_mismatch" | "string_too_short" | "string_too_long":
+            return f"{place} is empty, so nothing could pass; say what is allowed"
+        case "string_pattern_mismatch" if "[key]" in parts:
+            return f"{place} is not the number of a register: write it in quotes, from 0 up"
+        case "string_pattern_mismatch":
             return f"{place} must be hexadecimal of the right length, not {_shown(error['input'])}"
-        case "timezone_aware":
-            return f"{place} needs a time zone: 2026-01-31T12:00:00Z"
-    message = error["msg"].removeprefix("Value error, ").replace("Input should", "it must")
-    return f"{place}: {message}" + (
-        "" if error["type"] == "value_error" else f", not {_shown(error['input'])}"
+        case "timezone_aware" | "datetime_from_date_parsing" | "datetime_type":
+            return f"{place} must be a time with its zone, such as 2026-01-31T12:00:00Z"
+        case "value_error":
+            return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+    message = error["msg"].removesuffix(", unable to interpret input")
+    message = message.replace("Input should be", "it must be").replace("a valid tuple", "a list, in [ ]")
+    return f"{place}: {message}, not {_shown(error['input'])}"
+
+
+def _telling(error: ErrorDetails) -> tuple[bool, bool, int, bool]:
+    """Rank errors: a wrong name first; the branch of a union that fits best is the one that got deepest."""
+    follows = error["type"] == "too_short" and bool(error["input"])
+    return (
+        error["type"] == "extra_forbidden",
+        not follows,
+        len(error["loc"]),
+        error["type"] != "literal_error",
     )
 
 

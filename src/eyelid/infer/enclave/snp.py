@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cryptography.exceptions import InvalidSignature
@@ -118,6 +118,7 @@ def _authenticate(
         )
     above = chain.to_root(ask, others, roots, at)
     chain.may_issue(ask, 0)
+    above = replace(above, not_after=min(vcek.not_after, above.not_after))
     found.found("certificate-chain", f"VCEK of a {vcek.product} chip, {above.describe()}")
     try:
         vcek.key.verify(report.signature, report.signed, ECDSA(SHA384()))
@@ -133,7 +134,7 @@ def _authenticate(
         ueid=vcek.chip.hex(),
         vmpl=report.vmpl,
         tcb=vcek.tcb,
-        not_after=min(vcek.not_after, above.not_after),
+        not_after=above.not_after,
         root=above.root.sha256,
     )
     return Authentic(claims, above.root, report.report_data)

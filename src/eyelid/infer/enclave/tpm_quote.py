@@ -54,7 +54,12 @@ def examine(case: Case, found: Findings) -> Authentic:
         found.allowed(
             "measurement", "absent" if value is None else value.hex(), values, f"value of PCR {name}"
         )
-    if case.evidence.binding is not None:
+    if case.evidence.binding is None:
+        if not policy.pcrs:
+            found.add(
+                "measurement", False, "", "the policy lists no PCR, and no manifest is bound to the quote"
+            )
+    else:
         _workload(parts, case.evidence.binding, policy, found)
         _key(parts, ak, case.evidence.binding, quote.extra, policy, found)
     claims = Claims(
