@@ -111,9 +111,9 @@ def test_reseeded_keys_rotate_and_relinearise(world: World) -> None:
     galois, steps = seal.GaloisKeys(), [1, 5, -3]
     world.generator.create_galois_keys(steps, galois)
     relin = world.generator.create_relin_keys()
-    short = seeded.reseed_keys(galois, world.secret, SCHEME, galois=True)
+    short = seeded.reseed_keys(galois, world.secret, SCHEME)
     again = seeded.load_galois(SCHEME, short)
-    relin_again = seeded.load_relin(SCHEME, seeded.reseed_keys(relin, world.secret, SCHEME, galois=False))
+    relin_again = seeded.load_relin(SCHEME, seeded.reseed_keys(relin, world.secret, SCHEME))
     assert again.to_string() != galois.to_string()
     evaluator = seal.Evaluator(world.context)
     for step in steps:

@@ -95,6 +95,18 @@ def secret_residues(secret: seal.SecretKey, scheme: Scheme) -> Residues:
     return np.frombuffer(blob, "<u8", count, len(blob) - 8 * count).reshape(-1, scheme.degree)
 
 
+def build_secret(scheme: Scheme, residues: Residues) -> seal.SecretKey:
+    """Return SEAL's secret key of its residues. Raises InputError."""
+    data = np.ascontiguousarray(residues, "<u8").tobytes()
+    meta = parms_id(scheme, len(scheme.moduli)) + struct.pack("<Qd", residues.size, 1.0)
+    try:
+        return scheme.context.from_secret_str(
+            _framed(meta + _framed(struct.pack("<Q", len(data) // 8) + data))
+        )
+    except (RuntimeError, ValueError) as error:
+        raise InputError("the key does not fit its parameters; restore it from a copy") from error
+
+
 def switching_keys(blob: bytes) -> dict[int, list[Residues]]:
     """Take Galois or relinearisation keys apart: index -> polynomials (2, primes, degree) a digit."""
     at = _OUTER.size + PARMS_ID_BYTES

@@ -37,6 +37,21 @@ class Scheme(BaseModel):
         return _context(self)
 
 
+class Demands(BaseModel):
+    """What keys must be able to do for one artefact: rotate by ``rotations`` slots, relinearise products."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scheme: Scheme
+    rotations: tuple[int, ...] = Field(default=(), max_length=4096)
+    relinearise: bool = False
+
+    def elements(self) -> tuple[int, ...]:
+        """Return the rotations' Galois elements 3**step mod 2N, in ascending order (SEAL, GaloisTool)."""
+        double = 2 * self.scheme.degree
+        return tuple(sorted({pow(3, step % self.scheme.slots, double) for step in self.rotations}))
+
+
 @lru_cache(maxsize=8)
 def _context(scheme: Scheme) -> seal.SEALContext:
     require("homomorphic encryption", "he", "seal")
