@@ -33,6 +33,15 @@ UNDERSTOOD: Final = frozenset(
 )
 """Critical extensions that restrict nothing else here; one with another is refused, as RFC 5280 asks."""
 
+_MALFORMED: Final = (
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+    TypeError,
+)
+"""What the library raises besides ValueError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -61,12 +70,7 @@ def load(data: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(data)
         _ = certificate.extensions, certificate.subject, certificate.issuer
         certificate.public_key()
-    except (
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        UnsupportedAlgorithm,
-        TypeError,
-    ) as error:
+    except _MALFORMED as error:
         raise ValueError("a certificate is malformed") from error
     return certificate
 

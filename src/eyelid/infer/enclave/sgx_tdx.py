@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 HEADER: Final = 48
 _TEE: Final = {Kind.SGX: 0x00, Kind.TDX: 0x81}
 _SGX_BODY, _TD10_BODY = 384, 584
+_PEM_CHAIN, _QE_REPORT = 5, 6
+"""Types of certification data."""
 _BODY_TYPES: Final = {1: Kind.SGX, 2: Kind.TDX, 3: Kind.TDX, 4: Kind.TDX}
 """Kinds of the body that a quote of version 5 names; 2, 3 and 4 begin with the same 520 bytes and more."""
 
@@ -95,6 +97,7 @@ def parse(data: bytes, kind: Kind) -> Quote:
     (signature,) = struct.unpack_from("<I", data, end)
     if len(data) < end + 4 + signature or any(data[end + 4 + signature :]):
         raise Refused("format", "the quote is cut off, or bytes other than zero follow it")
+    _check_signature_data(data[end + 4 : end + 4 + signature], nested=version > 3)
     return Quote(kind, version, data[start:end], data)
 
 
@@ -108,6 +111,27 @@ def examine(case: Case, found: Findings) -> Authentic:
     authentic = _authenticate(quote, case.collateral.intel, case.roots, case.at, found)
     _appraise(quote, authentic.claims, policy, found)
     return authentic
+
+
+def _check_signature_data(data: bytes, *, nested: bool) -> None:
+    """Raise Refused unless all lengths and types add up; dcap-qvl lets some of them be anything."""
+    start = 2 * 64  # the quote's signature, and the attestation key
+    if nested:
+        if len(data) < start + 6:
+            raise Refused("format", "the quote's signature data are cut off")
+        number, size = struct.unpack_from("<HI", data, start)
+        start += 6
+        if number != _QE_REPORT or start + size != len(data):
+            raise Refused("format", "the quote's certification data are of another type or length")
+    start += _SGX_BODY + 64  # the quoting enclave's report and its signature
+    if len(data) < start + 2:
+        raise Refused("format", "the quote's signature data are cut off")
+    start += 2 + struct.unpack_from("<H", data, start)[0]
+    if len(data) < start + 6:
+        raise Refused("format", "the quote's signature data are cut off")
+    number, size = struct.unpack_from("<HI", data, start)
+    if number != _PEM_CHAIN or start + 6 + size != len(data):
+        raise Refused("format", "the quote does not end with its PCK certificates in PEM")
 
 
 def _authenticate(
