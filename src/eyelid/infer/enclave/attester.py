@@ -106,6 +106,10 @@ class TpmAttester(Attester):
             ),
         )
 
+    def close(self) -> None:
+        """Let the TPM forget the key."""
+        self._loaded.close()
+
 
 class TsmAttester(Attester):
     """A confidential virtual machine (TDX, SEV-SNP); the key lives in its encrypted memory."""
