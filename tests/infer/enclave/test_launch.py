@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from eyelid.errors import AttestationError, EyelidError, ModelError, UsageError
-from eyelid.infer.enclave import tpm_device
+from eyelid.infer.enclave import manifest, tpm_device
 from eyelid.infer.enclave.attester import TpmAttester
 from eyelid.infer.enclave.case import Challenge
 from eyelid.infer.enclave.evidence import Evidence, Kind
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 PICTURE = live.picture(1)
 MANIFEST = hashlib.sha256(b"a workload").digest()
+
+
+@pytest.fixture(autouse=True)
+def few_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing all of them at each start takes most of the time; test_manifest.py does."""
+    monkeypatch.setattr(manifest, "LIBRARIES", ("pydantic",))
 
 
 @contextmanager
