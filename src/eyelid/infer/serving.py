@@ -20,6 +20,7 @@ from eyelid.models.extras import require
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
     import uvicorn
     from fastapi import FastAPI, Request, Response
@@ -193,7 +194,14 @@ def serving(app: AsgiApp, *, port: int = 0, host: str = "127.0.0.1", tls: Tls | 
 def _server(app: AsgiApp, tls: Tls | None) -> uvicorn.Server:
     import uvicorn
 
-    return uvicorn.Server(
+    class Server(uvicorn.Server):
+        """Ends by itself when told to stop, once requests under way are answered: that is no error."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 (uvicorn calls it)
+            self.force_exit = self.should_exit
+            self.should_exit = True
+
+    return Server(
         uvicorn.Config(
             app,
             ssl_certfile=None if tls is None else str(tls.certificate),

@@ -146,7 +146,7 @@ class _Matcher(Program):
         self,
         probe: seal.Ciphertext,
         keys: EvaluationKeys,
-        blocks: Sequence[Sequence[seal.Plaintext | seal.Ciphertext]],
+        blocks: Sequence[Sequence[seal.Plaintext | seal.Ciphertext | None]],
     ) -> list[seal.Ciphertext]:
         baby = baby_steps(self._offer.dimensions)
         turned = [probe]
@@ -157,15 +157,17 @@ class _Matcher(Program):
         self,
         turned: list[seal.Ciphertext],
         keys: EvaluationKeys,
-        block: Sequence[seal.Plaintext | seal.Ciphertext],
+        block: Sequence[seal.Plaintext | seal.Ciphertext | None],
     ) -> seal.Ciphertext:
         baby = len(turned)
         multiply = self._evaluator.multiply if self._offer.encrypted else self._evaluator.multiply_plain
         total = None
         for start in range(0, len(block), baby):
-            part = multiply(turned[0], block[start])
-            for probe, diagonal in zip(turned[1:], block[start + 1 : start + baby], strict=True):
-                self._evaluator.add_inplace(part, multiply(probe, diagonal))
+            pairs = zip(turned, block[start : start + baby], strict=True)
+            products = [multiply(probe, diagonal) for probe, diagonal in pairs if diagonal is not None]
+            if not products:
+                continue
+            part = products[0] if len(products) == 1 else self._evaluator.add_many(products)
             if self._offer.encrypted:
                 self._evaluator.relinearize_inplace(part, keys.relin)
             if start:
@@ -190,9 +192,9 @@ class PlainGallery(_Matcher):
         encoder = seal.CKKSEncoder(told.demands.scheme.context)
         unit = normalised(vectors, told.dimensions)
         made = diagonals(unit, told.dimensions)
-        tiny = np.abs(made).max(axis=2) < 1.0 / GALLERY_SCALE
-        made[tiny, 0] = 2.0 / GALLERY_SCALE  # SEAL refuses a plaintext of zeros; this is below the noise
-        self._blocks = [[encoder.encode(row, GALLERY_SCALE) for row in block] for block in made]
+        encoded = [[encoder.encode(row, GALLERY_SCALE) for row in block] for block in made]
+        # SEAL refuses to multiply by a plaintext of zeros, as a small gallery has them
+        self._blocks = [[None if plain.is_zero() else plain for plain in block] for block in encoded]
 
     def run(self, inputs: Sequence[seal.Ciphertext], keys: EvaluationKeys) -> list[seal.Ciphertext]:
         """Return the scores of all vectors, one ciphertext a block."""

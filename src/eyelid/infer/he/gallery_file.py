@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from eyelid.errors import InputError
 from eyelid.infer.he import blob, gallery, seeded
@@ -78,6 +79,25 @@ def _encrypted(told: GalleryOffer, rows: NDArray[np.float64], secret: SecretKey)
         fresh = encryptor.encrypt_symmetric(encoder.encode(np.ascontiguousarray(row), gallery.BOTH_SCALE))
         short, _ = seeded.reseed(fresh, residues, scheme)
         yield short.seed + pack(short.first, scheme.moduli[:1])
+
+
+def save_names(path: Path, names: tuple[str, ...], *, force: bool = False) -> Path:
+    """Write whose an encrypted gallery's vectors are, for their owner alone: ``path``.names; return where."""
+    listed = path.with_name(path.name + ".names")
+    with atomic_output(listed, force=force) as partial:
+        partial.write_text(json.dumps(names, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return listed
+
+
+def read_names(path: Path, count: int) -> tuple[str, ...]:
+    """Return the ``count`` names of an encrypted gallery. Raises InputError."""
+    try:
+        found = TypeAdapter(tuple[str, ...]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{path} holds no names of a gallery; give the .names file beside it") from error
+    if len(found) != count:
+        raise InputError(f"{path} has {len(found)} names and the gallery {count} vectors; give its own")
+    return found
 
 
 def is_gallery(archive: zipfile.ZipFile) -> bool:

@@ -185,7 +185,9 @@ def read(path: Path, passphrase: str) -> SecretKey:
     return SecretKey(header, blob.build_secret(scheme, unpack(packed, scheme.degree, scheme.moduli)))
 
 
-def rotate(path: Path, passphrase: str, *, days: int = DAYS) -> tuple[KeyHeader, Path]:
+def rotate(
+    path: Path, passphrase: str, artefact: str, demands: Demands, *, days: int = DAYS
+) -> tuple[KeyHeader, Path]:
     """Put a new key, under the same passphrase, in the place of ``path``; return it and the old one's path.
 
     The old key file keeps its content as ``NAME-KEYID.old``, to decrypt old answers; its evaluation keys go.
@@ -194,7 +196,9 @@ def rotate(path: Path, passphrase: str, *, days: int = DAYS) -> tuple[KeyHeader,
     old = read(path, passphrase).header
     kept = path.with_name(f"{path.name}-{old.key_id}.old")
     fresh = path.with_name(f"{path.name}.next")
-    made = generate(fresh, old.artefact, old.demands, passphrase, days=days)
+    for left in (fresh, evaluation_path(fresh)):
+        left.unlink(missing_ok=True)
+    made = generate(fresh, artefact, demands, passphrase, days=days)
     try:
         os.link(path, kept)
         evaluation_path(fresh).replace(evaluation_path(path))
