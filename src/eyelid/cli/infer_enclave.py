@@ -13,6 +13,7 @@ app = typer.Typer(
 
 app.command("serve")(infer_enclave_live.serve)
 app.command("measure")(infer_enclave_live.measure)
+app.command("policy")(infer_enclave_live.policy)
 app.command("seal")(infer_enclave_live.seal)
 app.command("predict")(infer_enclave_live.predict)
 app.command("verify")(infer_enclave_verify.verify)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 
 import typer
 
-from eyelid.cli.options import Json
+from eyelid.cli.options import Force, Json
 
 if TYPE_CHECKING:
     from eyelid.infer.enclave.appraisal import Appraisal
@@ -131,6 +131,38 @@ def measure(
         say(digest)
 
 
+def policy(
+    model: Model,
+    root: Annotated[
+        Path, typer.Option("--root", help="Certificate of the TPM's maker, PEM or DER, that came a safe way.")
+    ],
+    assurance: Annotated[
+        str, typer.Option("--assurance", help="What it certifies: hardware-tpm, or software-tpm to try out.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The policy to write.")],
+    sealed: Annotated[bool, typer.Option("--sealed", help="The model's file is a sealed one.")] = False,
+    threads: Threads = 1,
+    least: Least = 0.5,
+    key_life: KeyLife = 86_400,
+    force: Force = False,
+) -> None:
+    """Write a policy that lets this release run with this model on TPMs of one maker; read it, then use it."""
+    from eyelid.cli.output import say
+    from eyelid.infer.enclave.launch import Launch
+    from eyelid.infer.enclave.policy_file import read_policy
+    from eyelid.infer.enclave.policy_for import policy_text
+    from eyelid.media.atomic import atomic_output
+
+    configuration, path = _configuration(
+        model, sealed=sealed, threads=threads, least=least, key_life=key_life
+    )
+    manifest = Launch(configuration, path).manifest().digest
+    with atomic_output(output, force=force) as temporary:
+        temporary.write_text(policy_text(manifest, root, assurance))
+        read_policy(temporary)
+    say(f"{output} allows the manifest {manifest.hex()} on TPMs of {root}")
+
+
 def seal(
     model: Annotated[Path, typer.Argument(help="An ONNX file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The sealed model; its key is beside it.")],
@@ -175,7 +207,9 @@ def seal(
 
 def predict(
     images: Annotated[list[str], typer.Argument(help="Pictures, and last the server's address.")],
-    policy: Annotated[Path, typer.Option("--policy", "-p", help="Whom to trust, and what may run there.")],
+    policy_file: Annotated[
+        Path, typer.Option("--policy", "-p", help="Whom to trust, and what may run there.")
+    ],
     ca: Annotated[Path | None, typer.Option("--ca", help="The server's certificate authority, PEM.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -191,7 +225,7 @@ def predict(
     if not pictures:
         raise UsageError("name at least one picture, and then the server's address")
     with Caller(address, authority=ca) as caller:
-        client = EnclaveClient(caller, read_policy(policy))
+        client = EnclaveClient(caller, read_policy(policy_file))
         verdict = client.appraise()
         verdict.attested_key()
         if not as_json:
@@ -206,14 +240,14 @@ def predict(
                 say(f"{path}: {_words(answer)}")
 
 
-def appraise(address: str, policy: Path, ca: Path | None) -> Appraisal:
+def appraise(address: str, policy_file: Path, ca: Path | None) -> Appraisal:
     """Return the verdict on a running server's evidence."""
     from eyelid.infer.calling import Caller
     from eyelid.infer.enclave.client import EnclaveClient
     from eyelid.infer.enclave.policy_file import read_policy
 
     with Caller(address, authority=ca) as caller:
-        return EnclaveClient(caller, read_policy(policy)).appraise()
+        return EnclaveClient(caller, read_policy(policy_file)).appraise()
 
 
 def _kind(named: str) -> Kind:

@@ -77,9 +77,14 @@ class SoftwareTpm:
             raise UsageError(f"swtpm_setup failed in {self._state.parent}; run it by hand to see why")
 
     @property
+    def root_file(self) -> Path:
+        """The certificate of the authority, PEM, for a policy to pin."""
+        return self._authority / "swtpm-localca-rootca-cert.pem"
+
+    @property
     def root(self) -> Certificate:
-        """The certificate of the authority, for a policy to pin."""
-        return load_pem_x509_certificate((self._authority / "swtpm-localca-rootca-cert.pem").read_bytes())
+        """That certificate."""
+        return load_pem_x509_certificate(self.root_file.read_bytes())
 
     @property
     def certificates(self) -> tuple[bytes, ...]:
