@@ -1,19 +1,25 @@
 """What remove leaves of people, and how true its fill is?
 
-    python benchmarks/removal.py [--data DATA] [--pictures FOLDER] [known] [photos] [film]
+    python benchmarks/removal.py [--data DATA] [--pictures FOLDER] [--every N] [--most N]
+                                 [known] [photos] [film]
 
 ``known``: scenes whose background is known, because a person-sized object was drawn into them: a fixed camera
 (vtest.avi), a photo panned, turned and zoomed with changing exposure and noise, a real hand-moved camera
 with parallax (dlib_frames), and a real wide-angle drive past cars. For each: PSNR and L1 of what was put in
 the object's place against the picture before it was drawn, beside plain inpainting of the same holes (the
-better of OpenCV's two methods), and the share of the pixels that came from other views. As an anchor:
-Uittenbogaard et al. (CVPR 2019) print 27.2 dB and 2.5 % on 1,000 street images of their own.
+better of OpenCV's two methods), and the share of the pixels that came from other views, and their PSNR alone.
+The oracle bounds what other views can give: each is aligned by dense flow to the frame *before* the object
+was drawn, and each pixel comes from that of the 14 nearest views which is nearest to the truth, in about ten
+frames. No method that does not know the truth can reach it. ``--every N`` fills and judges each N-th frame
+only. As an anchor: Uittenbogaard et al. (CVPR 2019) print 27.2 dB and 2.5 % on 1,000 street images of their
+own.
 
 ``photos`` and ``film``: the photos of two places (quality thorough) and vtest.avi (quality balanced)
-through ``eyelid.anonymize``, targets person and face; then NanoDet at quality thorough, as for stills, looks
-for people in the output, in every tenth frame of the film. Where it also finds a "person" in the film's empty
-place (the median of 60 of its frames, no product of ours), the find is its own error: those are counted
-apart. ``--pictures`` keeps pictures to look at.
+through ``eyelid.anonymize``, targets person and face; ``--most N``: the first N photos of each place, each
+filled from all of them. Then NanoDet at quality thorough, as for stills, looks for people in the output, in
+every tenth frame of the film. Where it also finds a "person" in the film's empty place (the median of 60 of
+its frames, no product of ours), the find is its own error: those are counted apart.
+``--pictures`` keeps pictures to look at.
 """
 
 from __future__ import annotations
@@ -22,46 +28,68 @@ import argparse
 import os
 import tempfile
 import time
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
 
+from _removal_oracle import oracle
+from _removal_scenes import (
+    Scene,
+    bgr_of,
+    boxes_of,
+    desk,
+    draw,
+    drive,
+    fixed,
+    inside,
+    near,
+    objects,
+    panned,
+    ycc,
+)
 from eyelid.detect.base import iou
-from eyelid.detect.objects import ObjectDetector
 from eyelid.jobs.api import anonymize
 from eyelid.jobs.settings import Settings
 from eyelid.media.still import StillReader
 from eyelid.media.video import VideoReader
-from eyelid.models.session import Device
 from eyelid.obfuscate.remove.obfuscator import RemoveObfuscator
 from eyelid.obfuscate.remove.parameters import Remove
-from eyelid.types import Detections, Plane, Quality, RawFrame, Target
+from eyelid.types import Detections, Quality, RawFrame, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from eyelid.detect.objects import ObjectDetector
+    from eyelid.obfuscate.remove.obfuscator import _Shot as Shot
+    from eyelid.obfuscate.remove.picture import Mask
     from eyelid.types import Bgr
 
 SURE: Final = 0.3
 NOBODY: Final = np.zeros((0, 4), np.float32)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Frames with a known background, and the boxes (x0, y0, x1, y1) of the object to draw into each."""
+class Watched(RemoveObfuscator):
+    """Remove in each ``every``-th frame only; keeps which pixels of it came from views, by its index."""
 
-    name: str
-    frames: list[Bgr]
-    boxes: list[tuple[int, int, int, int]]
-    others: list[Detections]
-    samples: bool
-    rate: int = 10
+    def __init__(self, every: int) -> None:
+        super().__init__()
+        self._every = every
+        self.holes: dict[int, Mask] = {}
+        self.seen: dict[int, Mask] = {}
+
+    def _fill(self, shot: Shot, others: Sequence[Shot]) -> Mask:
+        assert shot.picture is not None
+        index = shot.frame.index
+        if len(self.holes) * self._every > index:
+            return shot.picture.hole
+        invented = super()._fill(shot, others)
+        self.holes[index] = shot.picture.hole.copy()
+        self.seen[index] = self.holes[index] & ~invented
+        return invented
 
 
 def main() -> None:
@@ -70,31 +98,33 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["known", "photos", "film"])
     parser.add_argument("--data", type=Path, default=os.environ.get("EYELID_DATA"))
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--most", type=int, default=100)
     arguments = parser.parse_args()
     if arguments.data is None:
         raise SystemExit("give --data or set EYELID_DATA to the folder with the media")
     if "known" in arguments.parts:
-        known(arguments.data, arguments.pictures)
+        known(arguments.data, arguments.pictures, arguments.every)
     places = [
         n
         for part, n in (("photos", "berlin"), ("photos", "lund"), ("film", "vtest"))
         if part in arguments.parts
     ]
     if places:
-        people(arguments.data, places, arguments.pictures)
+        people(arguments.data, places, arguments.pictures, arguments.most)
 
 
-def known(data: Path, pictures: Path | None) -> None:
+def known(data: Path, pictures: Path | None, every: int) -> None:
     """Print how true the fill of scenes with a known background is."""
     print(
-        f"{'known background':<34}{'frames':>7}{'PSNR':>7}{'L1 %':>7}{'seen %':>8}"
+        f"{'known background':<28}{'frames':>7}{'PSNR':>7}{'L1 %':>7}{'seen %':>8}{'of seen':>9}{'oracle':>8}"
         f"{'inpainted':>11}{'gain dB':>9}{'L1 inp.':>9}{'CPU s/frame':>13}"
     )
     for scene in (fixed(data), panned(data), desk(data), drive(data)):
-        print(measure(scene, pictures), flush=True)
+        print(measure(scene, pictures, every), flush=True)
 
 
-def measure(scene: Scene, pictures: Path | None) -> str:
+def measure(scene: Scene, pictures: Path | None, every: int = 1) -> str:
     """Return the line of one scene."""
     drawn = [
         draw(frame, box, i) for i, (frame, box) in enumerate(zip(scene.frames, scene.boxes, strict=True))
@@ -103,157 +133,43 @@ def measure(scene: Scene, pictures: Path | None) -> str:
         Detections.concatenate([boxes_of([box]), other])
         for box, other in zip(scene.boxes, scene.others, strict=True)
     ]
-    obfuscator = RemoveObfuscator()
+    obfuscator = Watched(every)
     if scene.samples:
-        every = max(1, len(drawn) // 40)
+        step = max(1, len(drawn) // 40)
         obfuscator.prepare(
-            [(ycc(f, i, scene.rate), d) for i, (f, d) in enumerate(zip(drawn, found, strict=True))][::every]
+            [(ycc(f, i, scene.rate), d) for i, (f, d) in enumerate(zip(drawn, found, strict=True))][::step]
         )
     started = time.process_time()
     stream = [(ycc(f, i, scene.rate), d) for i, (f, d) in enumerate(zip(drawn, found, strict=True))]
     safe = list(obfuscator.stream(stream))
-    seconds = (time.process_time() - started) / len(safe)
-    ours, plain = [], []
-    for i, (frame, truth, box, other) in enumerate(
-        zip(safe, scene.frames, scene.boxes, scene.others, strict=True)
-    ):
-        image = bgr_of(frame.planes)
-        where = inside(box, truth.shape) & ~near(other, truth.shape)
+    seconds = (time.process_time() - started) / len(obfuscator.holes)
+    ours: list[NDArray[np.float64]] = []
+    plain: list[NDArray[np.float64]] = []
+    seen: list[NDArray[np.float64]] = []
+    for i in obfuscator.holes:
+        image, truth = bgr_of(safe[i].planes), scene.frames[i]
+        where = inside(scene.boxes[i], truth.shape) & ~near(scene.others[i], truth.shape)
         # what RGB loses on the way to 4:2:0 and back is no fault of the fill
         reference = bgr_of(ycc(truth, i, scene.rate).planes)
-        ours.append((image.astype(float) - reference)[where])
-        plain.append((best_inpainting(reference, box, where) - reference)[where])
-        if pictures and i % max(1, len(safe) // 3) == 0:
+        off: NDArray[np.float64] = image.astype(np.float64) - reference.astype(np.float64)
+        ours.append(off[where])
+        seen.append(off[where & obfuscator.seen[i]])
+        plain.append((best_inpainting(reference, scene.boxes[i], where) - reference)[where])
+        if pictures and i % max(1, len(safe) // 3) < every:
             pictures.mkdir(parents=True, exist_ok=True)
             name = f"{scene.name.replace(' ', '-').replace(',', '')}-{i:03}.png"
             cv2.imwrite(str(pictures / name), np.hstack([drawn[i], image, truth]))
-    fill = obfuscator.fill
-    seen = fill.pixels_from_views / max(1, fill.pixels_from_views + fill.pixels_invented)
+    share = sum(int(m.sum()) for m in obfuscator.seen.values()) / sum(
+        int(m.sum()) for m in obfuscator.holes.values()
+    )
     inpainted, gain = psnr(plain), psnr(ours) - psnr(plain)
     return (
-        f"{scene.name:<34}{len(safe):>7}{psnr(ours):>7.1f}{l1(ours):>7.2f}{100 * seen:>8.1f}"
-        f"{inpainted:>11.1f}{gain:>9.1f}{l1(plain):>9.2f}{seconds:>13.2f}"
+        f"{scene.name:<28}{len(ours):>7}{psnr(ours):>7.1f}{l1(ours):>7.2f}{100 * share:>8.1f}"
+        f"{psnr(seen):>9.1f}{psnr(oracle(scene)):>8.1f}{inpainted:>11.1f}{gain:>9.1f}{l1(plain):>9.2f}{seconds:>13.2f}"
     )
 
 
-def fixed(data: Path) -> Scene:
-    """A fixed camera: an object walks through vtest.avi; its real people are removed too, and not judged."""
-    detector = objects(Quality.BALANCED, moving=True)
-    frames, boxes, others = [], [], []
-    for frame in VideoReader(data / "video" / "vtest.avi"):
-        if frame.index >= 360:
-            break
-        if frame.index % 3:
-            continue
-        others.append(detector.detect([frame])[0])
-        frames.append(frame.bgr())
-        x = 20 + frame.index * 2 % 680
-        boxes.append((x, 250, x + 60, 410))
-    return Scene("fixed camera, vtest", frames, boxes, others, samples=True)
-
-
-def panned(data: Path) -> Scene:
-    """A camera that pans, turns and zooms over a photo without parallax; exposure and noise change."""
-    photo = cv2.imread(str(data / "multiview" / "berlin" / "03.jpg"))
-    photo = cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    random = np.random.default_rng(1)
-    frames, boxes = [], []
-    for i in range(48):
-        angle, zoom = 2 * np.sin(i / 9), 1 + 0.08 * np.sin(i / 13)
-        turn = cv2.getRotationMatrix2D((500 + 11 * i, 560 + 40 * np.sin(i / 11)), angle, zoom)
-        turn[:, 2] += np.array([320, 240]) - (500 + 11 * i, 560 + 40 * np.sin(i / 11))
-        view = cv2.warpAffine(photo, turn, (640, 480), flags=cv2.INTER_AREA).astype(np.float64)
-        view = view * (1 + 0.06 * np.sin(i / 5)) + random.normal(0, 1.5, view.shape)
-        frames.append(np.clip(np.rint(view), 0, 255).astype(np.uint8))
-        x = 460 - 7 * i
-        boxes.append((x, 170, x + 70, 350))
-    return Scene("panned photo", frames, boxes, [Detections.none()] * len(frames), samples=False)
-
-
-def desk(data: Path) -> Scene:
-    """A real camera moved by hand over a desk, with parallax."""
-    paths = sorted((data / "video" / "dlib_frames").glob("*.jpg"))[:60]
-    frames = [cv2.imread(str(path)) for path in paths]
-    boxes = [(int(20 + 3.5 * i), 70, int(20 + 3.5 * i) + 36, 165) for i in range(len(frames))]
-    return Scene(
-        "hand-moved camera, desk", frames, boxes, [Detections.none()] * len(frames), samples=False, rate=25
-    )
-
-
-def drive(data: Path) -> Scene:
-    """A real wide-angle camera in motion; cars are left in, an object crosses."""
-    clip = data / "video" / "egoblur_gen2_demo_assets_test_lp_video.mp4"
-    frames = [frame.bgr(1280, 960) for frame in VideoReader(clip)]
-    boxes = [(500 + 24 * i, 420, 590 + 24 * i, 660) for i in range(len(frames))]
-    return Scene(
-        "wide-angle camera, car park", frames, boxes, [Detections.none()] * len(frames), samples=False
-    )
-
-
-def draw(frame: Bgr, box: tuple[int, int, int, int], seed: int) -> Bgr:
-    """Draw a walking thing of stripes and noise, with a soft shadow, into a copy of a frame."""
-    out = frame.copy()
-    x0, y0, x1, y1 = box
-    h, w = y1 - y0, x1 - x0
-    random = np.random.default_rng(seed)
-    thing = random.integers(0, 256, (h, w, 3)).astype(np.uint8)
-    thing[:, :, 2] = (np.arange(h)[:, None] * 16 + seed * 8) % 256
-    y, x = np.mgrid[:h, :w]
-    shape = ((x - w / 2) / (w / 2)) ** 2 + ((y - h / 2) / (h / 2)) ** 2 <= 1
-    target = out[y0:y1, max(x0, 0) : x1]
-    cut = target.shape[1]
-    target[shape[:, :cut]] = thing[:, :cut][shape[:, :cut]]
-    return out
-
-
-def ycc(image: Bgr, index: int, rate: int) -> RawFrame:
-    """Return a frame of a 4:2:0 video."""
-    height, width = image.shape[:2]
-    planar = cv2.cvtColor(image, cv2.COLOR_BGR2YUV_I420)
-    size = height * width
-    flat = planar.reshape(-1).copy()
-    luma = flat[:size].reshape(height, width)
-    quarter = size // 4
-    blue = flat[size : size + quarter].reshape(height // 2, width // 2)
-    red = flat[size + quarter :].reshape(height // 2, width // 2)
-    planes = (Plane("Y", luma, 16), Plane("Cb", blue, 128, 255, 2, 2), Plane("Cr", red, 128, 255, 2, 2))
-    return RawFrame(
-        width, height, planes, lambda w, h: cv2.resize(bgr_of(planes), (w, h)), index, Fraction(index, rate)
-    )
-
-
-def bgr_of(planes: Sequence[Plane]) -> Bgr:
-    """Draw 4:2:0 planes."""
-    flat = np.concatenate([plane.samples.reshape(-1) for plane in planes])
-    height, width = planes[0].samples.shape
-    return cv2.cvtColor(flat.reshape(height * 3 // 2, width), cv2.COLOR_YUV2BGR_I420)  # type: ignore[return-value]
-
-
-def boxes_of(boxes: Sequence[tuple[int, int, int, int]]) -> Detections:
-    """Return people."""
-    n = len(boxes)
-    return Detections(np.array(boxes, np.float32), np.ones(n, np.float32), (Target.PERSON,) * n)
-
-
-def inside(box: tuple[int, int, int, int], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return the pixels of a box."""
-    mask = np.zeros(shape[:2], np.bool_)
-    mask[max(box[1], 0) : box[3], max(box[0], 0) : box[2]] = True
-    return mask
-
-
-def near(found: Detections, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Return the pixels of real people and cars, and what lies around them."""
-    mask = np.zeros(shape[:2], np.bool_)
-    for x0, y0, x1, y1 in found.boxes:
-        grow = 0.25 * max(x1 - x0, y1 - y0) + 6
-        mask |= inside((int(x0 - grow), int(y0 - grow), int(x1 + grow), int(y1 + grow)), shape)
-    return mask
-
-
-def best_inpainting(
-    image: Bgr, box: tuple[int, int, int, int], where: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def best_inpainting(image: Bgr, box: tuple[int, int, int, int], where: Mask) -> NDArray[np.float64]:
     """Return the picture with the box inpainted by the OpenCV method that comes nearer to the truth."""
     x0, y0, x1, y1 = box
     part = np.s_[max(y0 - 40, 0) : y1 + 40, max(x0 - 40, 0) : x1 + 40]
@@ -278,13 +194,7 @@ def l1(errors: Sequence[NDArray[np.float64]]) -> float:
     return float(100 * np.abs(np.concatenate(errors)).mean() / 255)
 
 
-def objects(quality: Quality, *, moving: bool) -> ObjectDetector:
-    """Return NanoDet for people and vehicles."""
-    targets = (Target.PERSON, Target.VEHICLE)
-    return ObjectDetector(quality, device=Device.CPU, threads=1, moving=moving, targets=targets)
-
-
-def people(data: Path, places: Sequence[str], pictures: Path | None) -> None:
+def people(data: Path, places: Sequence[str], pictures: Path | None, most: int) -> None:
     """Print how many people are still found in what ``eyelid.anonymize`` wrote, and how it was filled."""
     print(
         f"\n{'people':<20}{'pictures':>9}{'people before':>15}{'still found':>13}{'where':>8}"
@@ -299,7 +209,7 @@ def people(data: Path, places: Sequence[str], pictures: Path | None) -> None:
                 sources = [data / "video" / "vtest.avi"]
                 views = None
             else:
-                sources = sorted((data / "multiview" / name).glob("*.jpg"))
+                sources = sorted((data / "multiview" / name).glob("*.jpg"))[:most]
                 views = data / "multiview" / name
             quality = Quality.THOROUGH if views else Quality.BALANCED
             asked = settings.model_copy(update={"views": views, "quality": quality})
