@@ -1,0 +1,190 @@
+"""From a network to stages: linear layers between two activations become one matrix, and one square each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eyelid.errors import InferenceError
+from eyelid.infer.he import sparse
+from eyelid.infer.he.activations import parabola
+from eyelid.infer.he.sparse import Sparse
+from eyelid.infer.network import (
+    INPUT,
+    Add,
+    Array,
+    AveragePool,
+    Convolution,
+    Flatten,
+    Linear,
+    Network,
+    Node,
+    Polynomial,
+    Relu,
+    Square,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+IMAGE = -1
+"""The source that stands for the image."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """One stage: ``sum of maps of sources + bias``, squared where ``squares``.
+
+    ``largest`` is the largest result before the square over the calibration images (1 by normalisation where
+    it is squared), ``spread`` the root mean square of each source, ``fit_error`` the error of
+    a fit, if it was fitted. ``depth`` counts the squares before it.
+    """
+
+    name: str
+    sources: tuple[int, ...]
+    maps: tuple[Sparse, ...]
+    bias: Array
+    shape: tuple[int, ...]
+    squares: bool
+    largest: float
+    spread: tuple[float, ...]
+    depth: int
+    fit_error: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Value:
+    """A tensor as linear maps of stage outputs: for each source a matrix (None: identity) and a factor."""
+
+    terms: Mapping[int, tuple[Sparse | None, float]]
+    bias: Array
+    numbers: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.numbers.shape[1:]
+
+
+def lower(network: Network, calibration: Array) -> tuple[tuple[Lowered, ...], Network]:
+    """Return the stages of a network, and the network with every activation as the parabola it became.
+
+    ``calibration`` is float64 (n, c, h, w): images like those to come; ranges and fits are theirs. The values
+    of every squared stage are normalised to at most 1 over them. Raises :class:`UnsupportedError`.
+    """
+    return _Lowering(network, calibration).run()
+
+
+class _Lowering:
+    def __init__(self, network: Network, calibration: Array) -> None:
+        if len(calibration) == 0:
+            raise InferenceError("calibration needs at least one image; name some")
+        self.network = network
+        self.stages: list[Lowered] = []
+        self.outputs: dict[int, float] = {IMAGE: float(np.sqrt(np.mean(calibration**2)))}
+        size = calibration[0].size
+        self.values = {INPUT: _Value({IMAGE: (None, 1.0)}, np.zeros(size), calibration)}
+
+    def run(self) -> tuple[tuple[Lowered, ...], Network]:
+        nodes = []
+        for node in self.network.nodes:
+            operation = node.operation
+            source = self.values[node.inputs[0]]
+            if isinstance(operation, Polynomial) and len(np.trim_zeros(operation.coefficients, "b")) <= 2:
+                constant, factor = (*operation.coefficients, 0.0, 0.0)[:2]
+                self.values[node.name] = self._line(source, factor, constant)
+            elif isinstance(operation, Relu | Square | Polynomial):
+                operation = self._activate(node, operation, source)
+            elif isinstance(operation, Add):
+                self.values[node.name] = _add(source, self.values[node.inputs[1]])
+            elif isinstance(operation, Flatten):
+                flat = source.numbers.reshape(len(source.numbers), -1)
+                self.values[node.name] = _Value(source.terms, source.bias, flat)
+            else:
+                self.values[node.name] = _linear(operation, source)
+            nodes.append(Node(node.name, operation, node.inputs, node.shape))
+        last = self.values[self.network.nodes[-1].name]
+        if not (self.stages and _is_identity(last)):
+            self._stage(self._name(self.network.nodes[-1].name), last, None)
+        else:
+            raise InferenceError("the network ends in an activation; let its last layer be linear")
+        return tuple(self.stages), Network(self.network.input_shape, tuple(nodes), self.network.digest)
+
+    def _name(self, name: str) -> str:
+        """Return the last linear layer at or before a node, the name that a stage goes by."""
+        by_name = {node.name: node for node in self.network.nodes}
+        while name in by_name and not isinstance(by_name[name].operation, Convolution | Linear | AveragePool):
+            name = by_name[name].inputs[0]
+        return name
+
+    def _line(self, source: _Value, factor: float, constant: float) -> _Value:
+        terms = {key: (matrix, by * factor) for key, (matrix, by) in source.terms.items()}
+        return _Value(terms, source.bias * factor + constant, source.numbers * factor + constant)
+
+    def _activate(self, node: Node, operation: Relu | Square | Polynomial, source: _Value) -> Polynomial:
+        curve = parabola(node.name, operation, source.numbers)
+        largest = float(np.abs(source.numbers + curve.shift).max()) or 1.0
+        self._stage(self._name(node.name), source, (1 / largest, curve.shift, curve.error))
+        numbers = curve.curvature * (source.numbers + curve.shift) ** 2 + curve.constant
+        index = len(self.stages) - 1
+        self.outputs[index] = float(np.sqrt(np.mean(((source.numbers + curve.shift) / largest) ** 4)))
+        gain = curve.curvature * largest**2
+        bias = np.full(numbers[0].size, curve.constant)
+        self.values[node.name] = _Value({index: (None, gain)}, bias, numbers)
+        return Polynomial(curve.coefficients)
+
+    def _stage(self, name: str, value: _Value, square: tuple[float, float, float | None] | None) -> None:
+        """Add a stage; ``square`` is its square's factor, shift and fit error, None for the last stage."""
+        factor, shift, error = square or (1.0, 0.0, None)
+        size = value.bias.size
+        maps = tuple(
+            (Sparse.identity(size) if matrix is None else matrix).times(by * factor)
+            for matrix, by in value.terms.values()
+        )
+        self.stages.append(
+            Lowered(
+                name,
+                tuple(value.terms),
+                maps,
+                (value.bias + shift) * factor,
+                value.shape,
+                squares=square is not None,
+                largest=float(np.abs((value.numbers + shift) * factor).max()),
+                spread=tuple(self.outputs[key] for key in value.terms),
+                depth=max((self.stages[key].depth + 1 for key in value.terms if key != IMAGE), default=0),
+                fit_error=error,
+            )
+        )
+
+
+def _is_identity(value: _Value) -> bool:
+    return all(matrix is None for matrix, _ in value.terms.values())
+
+
+def _linear(layer: Convolution | Linear | AveragePool, source: _Value) -> _Value:
+    matrix = sparse.of_layer(layer, source.shape)
+    terms = {
+        key: (matrix if first is None else matrix.after(first), by)
+        for key, (first, by) in source.terms.items()
+    }
+    numbers = layer.apply(source.numbers)
+    own = np.zeros(numbers.shape[1]) if isinstance(layer, AveragePool) else layer.bias
+    bias = matrix.apply(source.bias) + np.repeat(own, numbers[0].size // len(own))
+    return _Value(terms, bias, numbers)
+
+
+def _add(one: _Value, two: _Value) -> _Value:
+    terms = dict(one.terms)
+    size = one.bias.size
+    for key, (matrix, by) in two.terms.items():
+        if key in terms:
+            other, factor = terms[key]
+            whole = [
+                (Sparse.identity(size) if item is None else item).times(gain)
+                for item, gain in ((other, factor), (matrix, by))
+            ]
+            terms[key] = (whole[0].plus(whole[1]), 1.0)
+        else:
+            terms[key] = (matrix, by)
+    return _Value(terms, one.bias + two.bias, one.numbers + two.numbers)

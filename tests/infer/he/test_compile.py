@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from eyelid.errors import InferenceError, InputError
+from eyelid.infer.he import layout
+from eyelid.infer.he.artefact import Artefact, Target
+from eyelid.infer.he.compile import compile
+from eyelid.infer.he.evaluate import Evaluator
+from eyelid.infer.he.lowering import lower
+from eyelid.infer.network import Convolution, Linear, Network, Node, Square, output_shape
+from eyelid.infer.onnx_reader import read
+from tests.infer.networks import OnnxBuilder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from eyelid.infer.network import Operation
+    from tests.infer.conftest import Digits
+
+seal = pytest.importorskip("seal", reason="needs SEAL: pip install 'eyelid[he]'")
+RNG = np.random.default_rng(7)
+
+
+class Client:
+    """Keys, encryption and decryption for one artefact, as short as a test needs them."""
+
+    def __init__(self, artefact: Artefact) -> None:
+        self.manifest = artefact.manifest
+        context = self.manifest.scheme.context
+        keys = seal.KeyGenerator(context)
+        self.relinearisation, self.rotation = keys.create_relin_keys(), seal.GaloisKeys()
+        if self.manifest.rotation_steps:
+            keys.create_galois_keys(list(self.manifest.rotation_steps), self.rotation)
+        self.encryptor = seal.Encryptor(context, keys.secret_key())
+        self.decryptor = seal.Decryptor(context, keys.secret_key())
+        self.encoder = seal.CKKSEncoder(context)
+
+    def encrypt(self, images: NDArray[np.float32]) -> list[seal.Ciphertext]:
+        slots = layout.encode(images, self.manifest)
+        return [
+            self.encryptor.encrypt_symmetric(self.encoder.encode(values, self.manifest.scale))
+            for values in slots
+        ]
+
+    def infer(self, evaluator: Evaluator, images: NDArray[np.float32]) -> NDArray[np.float64]:
+        answer = evaluator.run(self.encrypt(images), self.relinearisation, self.rotation)
+        slots = [self.encoder.decode(self.decryptor.decrypt(item)) for item in answer]
+        return layout.decode(slots, self.manifest, len(images))
+
+
+def chain(shape: tuple[int, int, int], *operations: Operation) -> Network:
+    nodes, last, size = [], "input", tuple(shape)
+    for number, operation in enumerate(operations):
+        size = output_shape(operation, size)
+        nodes.append(Node(f"layer{number}", operation, (last,), size))
+        last = f"layer{number}"
+    return Network(shape, tuple(nodes), "0" * 64)
+
+
+def conv(out: int, inner: int, size: int, stride: int = 1, pad: int = 0) -> Convolution:
+    weight = RNG.standard_normal((out, inner, size, size)) / (inner * size * size) ** 0.5
+    return Convolution(weight, RNG.standard_normal(out) * 0.1, (stride, stride), (pad,) * 4)
+
+
+def linear(out: int, inner: int) -> Linear:
+    return Linear(RNG.standard_normal((out, inner)) / inner**0.5, RNG.standard_normal(out) * 0.1)
+
+
+def test_the_tutorial_network_from_one_raw_image(tutorial_onnx: Path, digits: Digits) -> None:
+    network = read(tutorial_onnx)
+    artefact = Artefact.load(compile(network, digits.train_images[:100]).save())
+    manifest = artefact.manifest
+    assert manifest.input_ciphertexts == manifest.output_ciphertexts == 1
+    assert manifest.scheme.degree == 8192
+    assert len(manifest.rotation_steps) <= 16
+    client, evaluator = Client(artefact), Evaluator(artefact)
+    truth = network.run(digits.test_images[:6])
+    found = np.concatenate([client.infer(evaluator, digits.test_images[i : i + 1]) for i in range(6)])
+    assert np.abs(found - truth).max() < 0.01 * np.abs(truth).max()
+    assert found.argmax(1).tolist() == truth.argmax(1).tolist()
+
+
+def test_the_answer_holds_the_scores_alone(tutorial_onnx: Path, digits: Digits) -> None:
+    artefact = compile(read(tutorial_onnx), digits.train_images[:50])
+    client, evaluator = Client(artefact), Evaluator(artefact)
+    (answer,) = evaluator.run(client.encrypt(digits.test_images[:1]), client.relinearisation, client.rotation)
+    slots = client.encoder.decode(client.decryptor.decrypt(answer)).reshape(-1, 16)
+    assert np.abs(slots - slots[0]).max() < 0.5  # the scores over and over
+    assert np.abs(slots[:, 10:]).max() < 0.5  # and nothing else
+
+
+def test_rectifiers_become_fitted_parabolas(relu_onnx: Path, digits: Digits) -> None:
+    network = read(relu_onnx)
+    artefact = compile(network, digits.train_images[:200])
+    assert all((stage.record.fit_error or 0) > 0 for stage in artefact.stages if stage.record.squares)
+    poly = lower(network, digits.train_images[:200].astype(np.float64))[1]
+    client, evaluator = Client(artefact), Evaluator(artefact)
+    truth = poly.run(digits.test_images[:2])
+    found = np.concatenate([client.infer(evaluator, digits.test_images[i : i + 1]) for i in range(2)])
+    assert np.abs(found - truth).max() < 0.02 * np.abs(truth).max()
+    same = poly.run(digits.test_images).argmax(1) == network.run(digits.test_images).argmax(1)
+    assert same.mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        (conv(3, 2, 3, 1, 1), Square(), conv(5, 3, 3, 2, 1), Square(), linear(4, 80)),
+        (conv(4, 2, 2, 2), Square(), linear(3, 64)),
+        (conv(1, 2, 5), Square(), linear(9, 16)),
+        (linear(7, 128), Square(), linear(20, 7), Square(), linear(2, 20)),
+    ],
+)
+def test_other_shapes(operations: tuple[Operation, ...]) -> None:
+    from eyelid.infer.network import Flatten
+
+    parts: list[Operation] = []
+    for operation in operations:
+        if isinstance(operation, Linear) and not any(isinstance(part, Flatten) for part in parts):
+            parts.append(Flatten())
+        parts.append(operation)
+    network = chain((2, 8, 8), *parts)
+    images = RNG.random((8, 2, 8, 8)).astype(np.float32)
+    artefact = compile(network, images)
+    found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
+    assert np.abs(found - truth).max() < 0.01
+
+
+def test_batch_norm_pooling_and_residuals(tmp_path: Path) -> None:
+    build = OnnxBuilder((1, 8, 8))
+
+    def weights(*shape: int) -> NDArray[np.float32]:
+        return (RNG.standard_normal(shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32)
+
+    build.add("Conv", "first", "image", weights(4, 1, 3, 3), pads=[1, 1, 1, 1])
+    norm = [(RNG.random(4) + 0.5).astype(np.float32) for _ in range(4)]
+    build.add("BatchNormalization", "norm", build.last, *norm)
+    build.add("Mul", "square1", build.last, build.last)
+    trunk = build.last
+    build.add("Conv", "second", trunk, weights(4, 4, 3, 3), pads=[1, 1, 1, 1])
+    build.add("Mul", "square2", build.last, build.last)
+    build.add("Conv", "third", build.last, weights(4, 4, 3, 3), pads=[1, 1, 1, 1])
+    build.add("Add", "join", build.last, trunk)
+    build.add("Mul", "square3", build.last, build.last)
+    build.add("AveragePool", "pool", build.last, kernel_shape=[2, 2], strides=[2, 2])
+    build.add("Flatten", "flat")
+    build.add("Gemm", "scores", build.last, weights(3, 64), transB=1)
+    network = read(build.save(tmp_path / "residual.onnx"))
+    images = RNG.random((8, 1, 8, 8)).astype(np.float32)
+    artefact = compile(network, images)
+    assert artefact.stages[2].record.sources == (1, 0)  # aligned over two levels
+    found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
+    assert np.abs(found - truth).max() < 0.01 * max(1.0, np.abs(truth).max())
+
+
+def test_images_in_slots(small_digits: Digits) -> None:
+    network = chain((1, 8, 8), conv(2, 1, 3, 2), Square(), *flat_linear(5, 18))
+    images = small_digits.test_images[:100]
+    artefact = compile(network, images, Target.THROUGHPUT)
+    assert artefact.manifest.images == 4096
+    assert artefact.manifest.rotation_steps == ()
+    found = Client(artefact).infer(Evaluator(artefact), images)
+    assert np.abs(found - network.run(images)).max() < 1e-3
+
+
+def flat_linear(out: int, inner: int) -> tuple[Operation, ...]:
+    from eyelid.infer.network import Flatten
+
+    return Flatten(), linear(out, inner)
+
+
+def test_too_deep_names_the_layer_and_the_levels() -> None:
+    layers: list[Operation] = []
+    for _ in range(20):
+        layers += [conv(1, 1, 1), Square()]
+    network = chain((1, 4, 4), *layers, *flat_linear(2, 16))
+    with pytest.raises(InferenceError, match=r"^layer\d+ needs \d+ more levels"):
+        compile(network, RNG.random((4, 1, 4, 4)))
+
+
+def test_too_large_an_image_is_refused() -> None:
+    network = chain((3, 128, 128), conv(1, 3, 3, 8), Square(), *flat_linear(2, 256))
+    with pytest.raises(InferenceError, match="make the input smaller"):
+        compile(network, RNG.random((1, 3, 128, 128)))
+
+
+def test_a_damaged_artefact_is_refused(tutorial_onnx: Path, digits: Digits) -> None:
+    data = compile(read(tutorial_onnx), digits.train_images[:4]).save()
+    for bad in (b"", b"PK", data[: len(data) // 2], data[:-1]):
+        with pytest.raises(InputError, match="damaged"):
+            Artefact.load(bad)
+
+
+def test_a_request_of_the_wrong_form_is_refused(tutorial_onnx: Path, digits: Digits) -> None:
+    artefact = compile(read(tutorial_onnx), digits.train_images[:4])
+    client, evaluator = Client(artefact), Evaluator(artefact)
+    (ciphertext,) = client.encrypt(digits.test_images[:1])
+    with pytest.raises(InputError, match="instead of 1"):
+        evaluator.run([ciphertext, ciphertext], client.relinearisation, client.rotation)
+    ciphertext.scale(2.0**20)
+    with pytest.raises(InputError, match="not encrypted as the manifest says"):
+        evaluator.run([ciphertext], client.relinearisation, client.rotation)
+    with pytest.raises(InputError, match="1 to 1 images"):
+        client.encrypt(digits.test_images[:2])
