@@ -2,14 +2,238 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
 import typer
+
+from eyelid.cli import infer_he_faces
+from eyelid.cli.options import Force, Json
+
+if TYPE_CHECKING:
+    from eyelid.infer.he.artefact import Artefact
 
 app = typer.Typer(
     help="Homomorphic encryption: the server computes on ciphertexts and never holds a key to them.",
     no_args_is_help=True,
 )
+app.command("gallery")(infer_he_faces.gallery)
+app.command("match")(infer_he_faces.match)
+
+Passphrase: TypeAlias = infer_he_faces.Passphrase
+Key: TypeAlias = infer_he_faces.Key
+Server: TypeAlias = infer_he_faces.Server
+Authority: TypeAlias = infer_he_faces.Authority
 
 
-@app.callback()
-def group() -> None:
-    """Homomorphic encryption: the server computes on ciphertexts and never holds a key to them."""
+@app.command("compile")
+def compile_model(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The network, as ONNX.")],
+    calibrate: Annotated[
+        list[Path],
+        typer.Option(
+            "--calibrate", metavar="PATH", help="Images like those to come: a folder, pictures, or .npy."
+        ),
+    ],
+    target: Annotated[
+        str,
+        typer.Option("--target", help="latency: one image, one ciphertext; throughput: thousands at once."),
+    ] = "latency",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the artefact goes.")
+    ] = Path("server.eyelid"),
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Turn a network into an artefact for the server: weights and parameters, no keys."""
+    from eyelid.cli.output import say_json
+    from eyelid.errors import UsageError
+    from eyelid.infer import onnx_reader, pictures
+    from eyelid.infer.he.artefact import Target
+    from eyelid.infer.he.compile import compile as compile_network
+    from eyelid.infer.he.network_program import offer
+    from eyelid.media.atomic import atomic_output
+
+    if target not in list(Target):
+        raise UsageError(f"--target {target}: choose latency or throughput")
+    network = onnx_reader.read(model)
+    artefact = compile_network(network, pictures.load(calibrate, network.input_shape), Target(target))
+    with atomic_output(output, force=force) as partial:
+        partial.write_bytes(artefact.save())
+    if as_json:
+        told = offer(artefact, output.name, "0" * 64)
+        stages = [stage.record.model_dump(mode="json") for stage in artefact.stages]
+        say_json("artefact", {"file": str(output), "stages": stages, **_sizes(told)})
+    else:
+        _describe(artefact, output)
+
+
+def _sizes(told: object) -> dict[str, object]:
+    from eyelid.infer.he import evaluation_keys, wire
+    from eyelid.infer.he.contract import Offer
+    from eyelid.infer.he.wire import Kind
+
+    assert isinstance(told, Offer)
+    scheme = told.demands.scheme
+    return {
+        "degree": scheme.degree,
+        "modulus_bits": sum(modulus.bit_length() for modulus in scheme.moduli),
+        "request_bytes": wire.size(scheme, told.request, Kind.REQUEST),
+        "response_bytes": wire.size(scheme, told.response, Kind.RESPONSE),
+        "evaluation_keys_bytes": evaluation_keys.body_size(told.demands),
+    }
+
+
+def _describe(artefact: Artefact, path: Path) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.filesize import decimal
+    from rich.markup import escape
+    from rich.table import Table
+
+    from eyelid.cli.output import say
+    from eyelid.infer.he.network_program import offer
+
+    table = Table(box=SIMPLE)
+    for name in ("layer", "primes", "scale", "headroom", "precision"):
+        table.add_column(name, justify="left" if name == "layer" else "right")
+    for stage in artefact.stages:
+        record = stage.record
+        table.add_row(
+            escape(record.name),
+            str(record.primes),
+            f"{record.scale:.3g}",
+            f"{record.headroom_bits:.1f} bits",
+            f"{record.precision_bits:.1f} bits",
+        )
+    Console().print(table)
+    sizes = _sizes(offer(artefact, path.name, "0" * 64))
+    say(f"degree {sizes['degree']}, {sizes['modulus_bits']} bits of modulus: 128 bits of security")
+    for label in ("request", "response", "evaluation_keys"):
+        size = sizes[f"{label}_bytes"]
+        assert isinstance(size, int)
+        say(f"{label.replace('_', ' ')}: {decimal(size)}")
+    say(f"{path}: for the server; it holds no key. Next: eyelid infer he keygen {path}")
+
+
+@app.command("keygen")
+def keygen(
+    source: Annotated[
+        str, typer.Argument(metavar="ARTEFACT|URL", help="The artefact, or the server that has it.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the secret key goes.")
+    ] = Path("client.key"),
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Put a new key in the place of FILE; the old one is kept aside.")
+    ] = False,
+    days: Annotated[int, typer.Option("--days", min=1, max=3650, help="Days until the key expires.")] = 365,
+    passphrase_file: Passphrase = None,
+    authority: Authority = None,
+) -> None:
+    """Make a key pair: FILE stays with you, sealed by a passphrase; FILE.eval is what servers may have."""
+    from rich.filesize import decimal
+
+    from eyelid.cli.infer_he_faces import offer_of
+    from eyelid.cli.output import say
+    from eyelid.cli.passphrase import passphrase
+    from eyelid.infer.he import keys
+
+    told = offer_of(source, authority)
+    word = passphrase(passphrase_file, new=not rotate)
+    if rotate:
+        made, kept = keys.rotate(output, word, told.artefact, told.demands, days=days)
+        say(f"{kept}: the old key, for old answers; delete it when you need them no more")
+    else:
+        made = keys.generate(output, told.artefact, told.demands, word, days=days)
+    public = keys.evaluation_path(output)
+    say(f"{output}: keep it secret; it decrypts. Key {made.key_id}, until {made.expires:%Y-%m-%d}")
+    say(f"{public}: {decimal(public.stat().st_size)} for the server, sent with the first request")
+
+
+@app.command("serve")
+def serve(
+    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help="What compile or gallery wrote.")],
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one and says which.")
+    ] = 8443,
+    host: Annotated[
+        str, typer.Option("--host", help="The address to serve on; other machines need TLS.")
+    ] = "127.0.0.1",
+    certificate: Annotated[
+        Path | None, typer.Option("--tls-certificate", metavar="PEM", help="The server's certificate.")
+    ] = None,
+    private_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="PEM", help="The certificate's private key.")
+    ] = None,
+    clients: Annotated[
+        int, typer.Option("--clients", min=1, max=1000, help="How many clients' evaluation keys to hold.")
+    ] = 8,
+) -> None:
+    """Answer encrypted requests over HTTP; /openapi.json describes it. There is no secret key here."""
+    from eyelid.cli.output import say
+    from eyelid.errors import UsageError
+    from eyelid.infer import serving
+    from eyelid.infer.he import programs
+    from eyelid.infer.he.server import KeyStore
+    from eyelid.infer.he.server import Server as HeServer
+    from eyelid.infer.he.service import application
+
+    if (certificate is None) != (private_key is None):
+        raise UsageError("TLS needs both --tls-certificate and --tls-key")
+    tls = None
+    if certificate is not None and private_key is not None:
+        tls = serving.Tls(certificate, private_key)
+    server = HeServer(programs.load(artefact), KeyStore(clients))
+
+    def ready(address: str) -> None:
+        typer.echo(f"serving {artefact.name} at {address}")
+
+    serving.serve(application(server), port=port, host=host, tls=tls, ready=ready)
+    say("stopped")
+
+
+@app.command("predict")
+def predict(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, folders of them, or .npy arrays.")
+    ],
+    key: Key = Path("client.key"),
+    server: Server = "http://127.0.0.1:8443",
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="Print unrounded scores: NEVER pass these on, they tell of the secret key."
+        ),
+    ] = False,
+    passphrase_file: Passphrase = None,
+    authority: Authority = None,
+    as_json: Json = False,
+) -> None:
+    """Encrypt images here, let the server compute, decrypt its answer here: class and rounded scores."""
+    import numpy as np
+
+    from eyelid.cli.infer_he_faces import connected
+    from eyelid.cli.output import say, say_json
+    from eyelid.errors import InputError
+    from eyelid.infer import pictures
+    from eyelid.infer.he.network_program import NetworkOffer
+
+    with connected(server, key, passphrase_file, authority) as (remote, client):
+        told = client.offer
+        if not isinstance(told, NetworkOffer):
+            raise InputError(f"{server} has a gallery, not a network; use match")
+        batch = pictures.load(images, told.manifest.input_shape)
+        done = 0
+        for start in range(0, len(batch), told.manifest.images):
+            request = client.encrypt(batch[start : start + told.manifest.images])
+            response = remote.run(request.data)
+            classes = client.classes(response, request)
+            scores = client.decrypt(response, request, exact=exact)
+            for found, row in zip(classes.tolist(), scores, strict=True):
+                if as_json:
+                    say_json("result", {"image": done, "class": found, "scores": row.tolist()})
+                else:
+                    shown = np.array2string(row, precision=17 if exact else 4, max_line_width=10_000)
+                    say(f"image {done}: class {found}, scores {shown}")
+                done += 1

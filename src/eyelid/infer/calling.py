@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_ANSWER = 256 * 2**20
+MAX_SENTENCE = 2**16
+"""No refusal is longer."""
 
 
 class Caller:
@@ -81,6 +83,8 @@ class Caller:
                     f"{self.address} speaks protocol {spoken[:20]}, this eyelid {PROTOCOL}; "
                     "install the same version on both sides"
                 )
+            if answer.status_code >= 400:
+                most = MAX_SENTENCE
             parts, size = [], 0
             for part in answer.iter_raw(2**16):
                 size += len(part)

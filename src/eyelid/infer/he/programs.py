@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from eyelid.errors import InferenceError, InputError
 from eyelid.infer.he import gallery_file, keys
+from eyelid.infer.he.artefact import Artefact
 from eyelid.infer.he.gallery import GalleryOffer
+from eyelid.infer.he.network_program import NetworkOffer, NetworkProgram
 from eyelid.infer.he.server import refuse_secret
 
 if TYPE_CHECKING:
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
 
     from eyelid.infer.he.contract import Offer, Program
 
-_OFFERS: TypeAdapter[GalleryOffer] = TypeAdapter(Annotated[GalleryOffer, Field()])
+_OFFERS: TypeAdapter[GalleryOffer | NetworkOffer] = TypeAdapter(
+    Annotated[GalleryOffer | NetworkOffer, Field(discriminator="kind")]
+)
 
 
 def parse_offer(data: bytes) -> Offer:
@@ -44,9 +49,11 @@ def load(path: Path) -> Program:
     except zipfile.BadZipFile as error:
         raise InputError(f"{path} is no artefact; give what compile or gallery wrote") from error
     with archive:
-        if not gallery_file.is_gallery(archive):
-            raise InputError(f"{path} is no artefact; give what compile or gallery wrote")
-        program = gallery_file.read(archive)
+        program: Program
+        if gallery_file.is_gallery(archive):
+            program = gallery_file.read(archive)
+        else:
+            program = NetworkProgram(Artefact.load(data), path.name, hashlib.sha256(data).hexdigest())
         for member in archive.namelist():
             refuse_secret(archive.read(member), str(path), program.offer.demands.scheme)
     return program
