@@ -107,9 +107,8 @@ class PartyProcess:
     def _sentence(self, event: dict[str, Any]) -> str:
         number = event["party"]
         member = self._peers.party[number] if number is not None else None
-        sentence = SENTENCES[event["why"]].format(
+        return SENTENCES[event["why"]].format(
             party=member.name if member else "Another party",
             address=member.address if member else "its address",
             detail=event.get("detail", ""),
         )
-        return sentence[0].upper() + sentence[1:]

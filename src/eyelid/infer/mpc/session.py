@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from eyelid.errors import UsageError
+from eyelid.errors import InferenceError, UsageError
 from eyelid.infer import pictures
 from eyelid.infer.mpc import certificates, plan
 from eyelid.infer.mpc.peers import ASSUMPTIONS, Peers
@@ -83,9 +83,9 @@ class Session:
             "profile": profile,
             "connect_s": connect_s,
             "silence_s": silence_s,
-            "session": f"eyelid-{peers.digest(self.protocol)[:16]}",
         }
         self._process: PartyProcess | None = None
+        self._over = False
         self.input_shape: tuple[int, int, int] = (0, 0, 0)
 
     def __enter__(self) -> Self:
@@ -103,9 +103,9 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the session: at the data owner for all parties in good order, after an error at once."""
-        if self.leads and kind is None:
+        if self.leads and kind is None and not self._over:
             self._joined.tell({"do": "end"})
-            self._joined.hear()
+            self._hear()
         self._joined.kill()
 
     def predict(self, images: NDArray[Any]) -> list[Answer]:
@@ -117,13 +117,14 @@ class Session:
             raise UsageError(
                 f"Only the data owner, {self.peers.data_owner}, brings images; this is {self.me.name}."
             )
+        process = self._joined
         checked = pictures.check(images, self.input_shape)
         if not len(checked):
             raise UsageError("There is no image to compute on; name at least one.")
         found = []
         for start in range(0, len(checked), BATCH):
-            self._joined.tell({"do": "predict"}, [checked[start : start + BATCH]])
-            found.append(_answer(*self._joined.hear()))
+            process.tell({"do": "predict"}, [checked[start : start + BATCH]])
+            found.append(_answer(*self._hear()))
         return found
 
     def serve(self) -> Iterator[Answer]:
@@ -131,10 +132,17 @@ class Session:
         if self.leads:
             raise UsageError(f"{self.me.name} is the data owner and must bring images.")
         while True:
-            event, arrays = self._joined.hear()
+            event, arrays = self._hear()
             if event["event"] == "ended":
                 return
             yield _answer(event, arrays)
+
+    def _hear(self) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
+        try:
+            return self._joined.hear()
+        except InferenceError:
+            self._over = True
+            raise
 
     @property
     def pid(self) -> int:

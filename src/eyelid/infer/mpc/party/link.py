@@ -8,6 +8,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,10 @@ class Failure(Exception):  # noqa: N818 -- what ends a session, and what eyelid 
 
 
 def join(order: dict[str, Any], log: Log, refused: Callable[[Failure], None]) -> Any:
-    """Connect to all other parties; ``refused`` is called at once when one shows a wrong certificate.
+    """Connect to all other parties, for ``connect_s`` at most; raises :class:`Failure`.
 
-    Raises :class:`Failure`: this party's address is taken, or another is not there in time.
+    ``refused`` must end the process: it is called when a party shows a wrong certificate, and when the time is
+    over, while SPU still tries.
     """
     own = order["rank"]
     family, where = _where(order["addresses"][own])
@@ -46,21 +48,22 @@ def join(order: dict[str, Any], log: Log, refused: Callable[[Failure], None]) ->
     joined = threading.Event()
 
     def look() -> None:
+        ends, known = time.monotonic() + order["connect_s"], False
         while not joined.wait(RETRY_MS / 1000):
-            if (
-                b"certificate verify failed" in log.everything()
-                and (found := _wrong_certificate(order)) is not None
-            ):
-                if not joined.is_set():
-                    refused(Failure("certificate", found))
-                return
+            log_says = log.everything()
+            if b"certificate verify failed" in log_says and not known:
+                wrong, known = _wrong_certificate(order), True
+                if wrong is not None and not joined.is_set():
+                    return refused(Failure("certificate", wrong))
+            if time.monotonic() > ends and not joined.is_set():
+                unknown = b"unknown ca" in log_says
+                return refused(Failure("refused") if unknown else Failure("unreachable", _unreachable(order)))
+        return None
 
     threading.Thread(target=look, daemon=True).start()
     try:
         return connect(order)
     except RuntimeError:
-        if b"unknown ca" in log.everything():
-            raise Failure("refused") from None
         raise Failure("unreachable", _unreachable(order)) from None
     finally:
         joined.set()
@@ -69,16 +72,15 @@ def join(order: dict[str, Any], log: Log, refused: Callable[[Failure], None]) ->
 def connect(order: dict[str, Any]) -> Any:
     """Return SPU's link to all other parties; raises RuntimeError where one is not there.
 
-    ``order`` has rank, addresses, certificates (PEM, one a party), certificate and key (paths), session,
-    connect_s, silence_s.
+    ``order`` has rank, addresses, certificates (PEM, one a party), certificate and key (paths), silence_s.
     """
     rank, addresses = order["rank"], order["addresses"]
     desc = libspu.link.Desc()
-    desc.id = order["session"]
+    desc.id = "eyelid"
     desc.recv_timeout_ms = int(order["silence_s"] * 1000)
     desc.http_timeout_ms = desc.recv_timeout_ms
     desc.connect_retry_interval_ms = RETRY_MS
-    desc.connect_retry_times = max(1, int(order["connect_s"] * 1000 / RETRY_MS))
+    desc.connect_retry_times = 1_000_000  # join() ends it in time: an attempt takes SPU long by itself
     for number, address in enumerate(addresses):
         desc.add_party(str(number), address)
     desc.enable_ssl = True
