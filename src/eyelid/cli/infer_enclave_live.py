@@ -146,7 +146,7 @@ def policy(
     key_life: KeyLife = 86_400,
     force: Force = False,
 ) -> None:
-    """Write a policy that lets this release run with this model on TPMs of one maker; read it, then use it."""
+    """Write a policy that lets this release run with this model on TPMs of one maker; read it, then use."""
     from eyelid.cli.output import say
     from eyelid.infer.enclave.launch import Launch
     from eyelid.infer.enclave.policy_file import read_policy

@@ -2,7 +2,7 @@
 
 A request is: the first 8 bytes of SHA-256 of the server's key, the encapsulated key, the number of the
 message in its channel (8 bytes), the ciphertext. A reply is encrypted under a key that both ends export for
-that number, with the SHA-256 of the request as associated data, so that no reply stands for another.
+that number, with the request's head and tag as associated data, so that no reply stands for another.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Client:
         head = self._head + self._enc + number
         request = head + self._context.seal(message, head)
         reply_key = self._context.export(b"reply" + number)
-        digest = hashlib.sha256(request).digest()
+        said = head + request[-hpke.TAG_BYTES :]
 
         def open_reply(reply: bytes) -> bytes:
             try:
-                return AESGCM(reply_key).decrypt(_NONCE, reply, digest)
+                return AESGCM(reply_key).decrypt(_NONCE, reply, said)
             except InvalidTag:
                 raise AttestationError(
                     "the reply was altered, or is not the attested workload's; it is refused"
@@ -91,8 +91,8 @@ class Server:
         if number != (known.sequence if known else 0):
             raise AttestationError("the request was answered before, or is out of its order; it is refused")
         context = known or hpke.receiver(enc, self._key, self._info, self._exchange)
-        message = context.open(request[len(head) :], head)
+        message = context.open(memoryview(request)[len(head) :], head)
         self._channels[enc] = context
         reply_key = context.export(b"reply" + head[-8:])
-        digest = hashlib.sha256(request).digest()
-        return message, lambda reply: AESGCM(reply_key).encrypt(_NONCE, reply, digest)
+        said = head + request[-hpke.TAG_BYTES :]
+        return message, lambda reply: AESGCM(reply_key).encrypt(_NONCE, reply, said)

@@ -54,7 +54,7 @@ class Context:
         self.sequence += 1
         return sealed
 
-    def open(self, sealed: bytes, aad: bytes) -> bytes:
+    def open(self, sealed: bytes | memoryview, aad: bytes) -> bytes:
         """Decrypt the next message; raises AttestationError where it is not that one, or was altered."""
         try:
             plaintext = AESGCM(self.key).decrypt(self._nonce(), sealed, aad)

@@ -6,7 +6,7 @@ import os
 import subprocess
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from eyelid.errors import AttestationError, InferenceError, UsageError
 from eyelid.infer.enclave import tsm
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from eyelid.infer.enclave.sealed import SealedKey
+
+PIPE_BYTES: Final = 2**20
+"""What a pipe to the worker holds; the 64 KiB that are usual cost a picture many switches between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Enclosed:
                 stdout=subprocess.PIPE,
                 stderr=None if os.environ.get("EYELID_DEBUG") else subprocess.DEVNULL,
                 pass_fds=() if self._file is None else (self._file,),
+                pipesize=PIPE_BYTES,
             )
         finally:
             if self._file is not None:

@@ -131,7 +131,8 @@ def read_frame(stream: BinaryIO) -> tuple[int, bytes] | None:
 
 def write_frame(stream: BinaryIO, kind: int, content: bytes) -> None:
     """Write one frame."""
-    stream.write(FRAME.pack(len(content), kind) + content)
+    stream.write(FRAME.pack(len(content), kind))
+    stream.write(content)
     stream.flush()
 
 
