@@ -18,8 +18,6 @@ from eyelid.infer.enclave.verify import verify
 from tests.cli.program import PROGRAM
 
 pytestmark = pytest.mark.realdata
-pytest.importorskip("cbor2", reason="Nitro documents need the extra enclave")
-pytest.importorskip("dcap_qvl", reason="quotes need the extra enclave")
 
 SUMMER = datetime(2025, 7, 1, 12, tzinfo=UTC)
 """Within the collateral of sgx_quote and tdx_quote."""

@@ -62,9 +62,9 @@ def load(data: bytes) -> x509.Certificate:
 
     So is a serial number that is not positive: the library warns of it today, and will refuse it.
     """
-    fields = der.only(next(der.only(data).children()).encoded).children()
-    serial = next(field for field in fields if field.tag != VERSION)
-    if der.unsigned(serial) == 0:
+    signed, *_ = der.only(data).children()
+    first, second, *_ = signed.children()
+    if der.unsigned(second if first.tag == VERSION else first) == 0:
         raise ValueError("a certificate has the serial number 0")
     try:
         certificate = x509.load_der_x509_certificate(data)

@@ -107,15 +107,17 @@ def examine(case: Case, found: Findings) -> Authentic:
 def _authenticate(
     report: Report, certificates: Sequence[bytes], roots: Sequence[PinnedRoot], at: datetime, found: Findings
 ) -> Authentic:
-    vcek = _vcek_of(report, certificates)
-    chain.valid_at(vcek.not_before, vcek.not_after, at, "the VCEK")
+    chips = _vceks_of(report, certificates)
     others = chain.load_some(certificates)
-    pinned = [chain.load(data) for root in roots for data in root.intermediates]
-    ask = next((c for c in [*pinned, *others] if vcek.is_issued_by(c)), None)
-    if ask is None:
+    issuers = [chain.load(data) for root in roots for data in root.intermediates] + others
+    pairs = ((vcek, ask) for vcek in chips for ask in issuers if vcek.is_issued_by(ask))
+    vcek, ask = next(pairs, (None, None))
+    if vcek is None or ask is None:
         raise Refused(
-            "certificate-chain", f"no intermediate certificate (ASK) at hand signed this {vcek.product} VCEK"
+            "certificate-chain",
+            f"no intermediate certificate (ASK) at hand signed this {chips[0].product} VCEK",
         )
+    chain.valid_at(vcek.not_before, vcek.not_after, at, "the VCEK")
     above = chain.to_root(ask, others, roots, at)
     chain.may_issue(ask, 0)
     above = replace(above, not_after=min(vcek.not_after, above.not_after))
@@ -170,8 +172,8 @@ def _appraise(report: Report, claims: Claims, policy: SnpPolicy, found: Findings
         found.add("tcb", not low, f"at or above the policy's: {shown}", f"firmware too old: {', '.join(low)}")
 
 
-def _vcek_of(report: Report, certificates: Sequence[bytes]) -> Vcek:
-    """Return the certificate of this chip at the reported TCB; raises Refused where there is none."""
+def _vceks_of(report: Report, certificates: Sequence[bytes]) -> list[Vcek]:
+    """Return what claims to be of this chip at the reported TCB; raises Refused where nothing does."""
     if report.key_info >> 2 & 7:
         raise Refused("certificate-chain", "the report is not signed by a VCEK (a VLEK is not supported)")
     if not any(report.chip):
@@ -189,11 +191,18 @@ def _vcek_of(report: Report, certificates: Sequence[bytes]) -> Vcek:
             f"there is no VCEK for chip {report.chip.hex()[:16]}... among {len(certificates)} certificates; "
             "put it into the collateral folder",
         )
-    for vcek in same:
-        layout = _FROM_TURIN if vcek.product.startswith("Turin") else _BEFORE_TURIN
-        if {name: report.tcb[at] for name, at in layout.items()} == {n: vcek.tcb.get(n) for n in layout}:
-            return vcek
-    raise Refused("collateral", f"the VCEK at hand is for another firmware than reported: {report.tcb.hex()}")
+    level = [vcek for vcek in same if _tcb(report, vcek.product) == vcek.tcb]
+    if not level:
+        raise Refused(
+            "collateral", f"the VCEK at hand is for another firmware than reported: {report.tcb.hex()}"
+        )
+    return level
+
+
+def _tcb(report: Report, product: str) -> dict[str, int]:
+    """Return the reported version of each part; which byte holds which changed with Turin."""
+    layout = _FROM_TURIN if product.startswith("Turin") else _BEFORE_TURIN
+    return {name: report.tcb[at] for name, at in layout.items()}
 
 
 def _padded(chip: bytes) -> bytes:

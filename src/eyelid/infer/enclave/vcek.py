@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA384
 from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -64,10 +64,13 @@ def parse_vcek(data: bytes) -> Vcek:
     if len(fields) != 8 or fields[0].tag != 0xA0:
         raise ValueError("not a certificate of version 3 without unique identifiers")
     _version, _serial, inner, issuer, validity, _subject, spki, extensions = fields
-    if inner.encoded != algorithm.encoded or der.oid(next(algorithm.children())) != RSASSA_PSS:
+    if inner.encoded != algorithm.encoded or der.oid(_exactly(algorithm, 2)[0]) != RSASSA_PSS:
         raise ValueError("not signed with RSASSA-PSS")
     begins, ends = _exactly(validity, 2)
-    key = load_der_public_key(spki.encoded)
+    try:
+        key = load_der_public_key(spki.encoded)
+    except UnsupportedAlgorithm:
+        raise ValueError("not a key of a known kind") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
         raise ValueError("not a key on P-384")
     values = _extensions(extensions)
