@@ -80,6 +80,12 @@ def write(layers: Sequence[nn.Module], shape: tuple[int, int, int], path: Path) 
                 builder.add("Relu", name("relu"))
             case nn.Flatten():
                 builder.add("Flatten", name("flatten"))
+            case _ if hasattr(layer, "bend"):  # x + bend x^2 = bend ((x + 1 / 2 bend)^2 - 1 / 4 bend^2)
+                shift, bend = np.float32(0.5 / layer.bend), np.float32(layer.bend)
+                moved = builder.add("Add", name("shift"), builder.last, np.asarray(shift))
+                builder.add("Mul", name("square"), moved, moved)
+                builder.add("Mul", name("scale"), builder.last, np.asarray(bend))
+                builder.add("Add", name("level"), builder.last, np.asarray(-bend * shift * shift))
             case _:
                 builder.add("Mul", name("square"), builder.last, builder.last)
     return builder.save(path)
@@ -116,3 +122,18 @@ def square() -> nn.Module:
             return x * x
 
     return Square()
+
+
+def parabola(bend: float) -> nn.Module:
+    """Return the activation x + bend x^2, which deep networks learn with, as a torch layer."""
+    from torch import Tensor, nn
+
+    class Parabola(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bend = bend
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.bend * x * x
+
+    return Parabola()

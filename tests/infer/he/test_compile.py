@@ -8,9 +8,10 @@ import pytest
 from eyelid.errors import InferenceError, InputError
 from eyelid.infer.he import layout
 from eyelid.infer.he.artefact import Artefact, Target
-from eyelid.infer.he.compile import compile
+from eyelid.infer.he.compile import compile as compiled
 from eyelid.infer.he.evaluate import Evaluator
 from eyelid.infer.he.lowering import lower
+from eyelid.infer.he.report import report
 from eyelid.infer.network import Convolution, Linear, Network, Node, Square, output_shape
 from eyelid.infer.onnx_reader import read
 from tests.infer.networks import OnnxBuilder
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from seal import Ciphertext
 
     from eyelid.infer.network import Operation
     from tests.infer.conftest import Digits
@@ -41,7 +43,7 @@ class Client:
         self.decryptor = seal.Decryptor(context, keys.secret_key())
         self.encoder = seal.CKKSEncoder(context)
 
-    def encrypt(self, images: NDArray[np.float32]) -> list[seal.Ciphertext]:
+    def encrypt(self, images: NDArray[np.float32]) -> list[Ciphertext]:
         slots = layout.encode(images, self.manifest)
         return [
             self.encryptor.encrypt_symmetric(self.encoder.encode(values, self.manifest.scale))
@@ -74,7 +76,7 @@ def linear(out: int, inner: int) -> Linear:
 
 def test_the_tutorial_network_from_one_raw_image(tutorial_onnx: Path, digits: Digits) -> None:
     network = read(tutorial_onnx)
-    artefact = Artefact.load(compile(network, digits.train_images[:100]).save())
+    artefact = Artefact.load(compiled(network, digits.train_images[:100]).save())
     manifest = artefact.manifest
     assert manifest.input_ciphertexts == manifest.output_ciphertexts == 1
     assert manifest.scheme.degree == 8192
@@ -87,7 +89,7 @@ def test_the_tutorial_network_from_one_raw_image(tutorial_onnx: Path, digits: Di
 
 
 def test_the_answer_holds_the_scores_alone(tutorial_onnx: Path, digits: Digits) -> None:
-    artefact = compile(read(tutorial_onnx), digits.train_images[:50])
+    artefact = compiled(read(tutorial_onnx), digits.train_images[:50])
     client, evaluator = Client(artefact), Evaluator(artefact)
     (answer,) = evaluator.run(client.encrypt(digits.test_images[:1]), client.relinearisation, client.rotation)
     slots = client.encoder.decode(client.decryptor.decrypt(answer)).reshape(-1, 16)
@@ -97,7 +99,7 @@ def test_the_answer_holds_the_scores_alone(tutorial_onnx: Path, digits: Digits) 
 
 def test_rectifiers_become_fitted_parabolas(relu_onnx: Path, digits: Digits) -> None:
     network = read(relu_onnx)
-    artefact = compile(network, digits.train_images[:200])
+    artefact = compiled(network, digits.train_images[:200])
     assert all((stage.record.fit_error or 0) > 0 for stage in artefact.stages if stage.record.squares)
     poly = lower(network, digits.train_images[:200].astype(np.float64))[1]
     client, evaluator = Client(artefact), Evaluator(artefact)
@@ -127,9 +129,9 @@ def test_other_shapes(operations: tuple[Operation, ...]) -> None:
         parts.append(operation)
     network = chain((2, 8, 8), *parts)
     images = RNG.random((8, 2, 8, 8)).astype(np.float32)
-    artefact = compile(network, images)
+    artefact = compiled(network, images)
     found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
-    assert np.abs(found - truth).max() < 0.01
+    assert np.abs(found - truth).max() < 0.02 * max(1.0, np.abs(truth).max())
 
 
 def test_batch_norm_pooling_and_residuals(tmp_path: Path) -> None:
@@ -153,16 +155,16 @@ def test_batch_norm_pooling_and_residuals(tmp_path: Path) -> None:
     build.add("Gemm", "scores", build.last, weights(3, 64), transB=1)
     network = read(build.save(tmp_path / "residual.onnx"))
     images = RNG.random((8, 1, 8, 8)).astype(np.float32)
-    artefact = compile(network, images)
+    artefact = compiled(network, images)
     assert artefact.stages[2].record.sources == (1, 0)  # aligned over two levels
     found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
-    assert np.abs(found - truth).max() < 0.01 * max(1.0, np.abs(truth).max())
+    assert np.abs(found - truth).max() < 0.02 * max(1.0, np.abs(truth).max())
 
 
 def test_images_in_slots(small_digits: Digits) -> None:
     network = chain((1, 8, 8), conv(2, 1, 3, 2), Square(), *flat_linear(5, 18))
     images = small_digits.test_images[:100]
-    artefact = compile(network, images, Target.THROUGHPUT)
+    artefact = compiled(network, images, Target.THROUGHPUT)
     assert artefact.manifest.images == 4096
     assert artefact.manifest.rotation_steps == ()
     found = Client(artefact).infer(Evaluator(artefact), images)
@@ -181,24 +183,24 @@ def test_too_deep_names_the_layer_and_the_levels() -> None:
         layers += [conv(1, 1, 1), Square()]
     network = chain((1, 4, 4), *layers, *flat_linear(2, 16))
     with pytest.raises(InferenceError, match=r"^layer\d+ needs \d+ more levels"):
-        compile(network, RNG.random((4, 1, 4, 4)))
+        compiled(network, RNG.random((4, 1, 4, 4)))
 
 
 def test_too_large_an_image_is_refused() -> None:
     network = chain((3, 128, 128), conv(1, 3, 3, 8), Square(), *flat_linear(2, 256))
     with pytest.raises(InferenceError, match="make the input smaller"):
-        compile(network, RNG.random((1, 3, 128, 128)))
+        compiled(network, RNG.random((1, 3, 128, 128)))
 
 
 def test_a_damaged_artefact_is_refused(tutorial_onnx: Path, digits: Digits) -> None:
-    data = compile(read(tutorial_onnx), digits.train_images[:4]).save()
+    data = compiled(read(tutorial_onnx), digits.train_images[:4]).save()
     for bad in (b"", b"PK", data[: len(data) // 2], data[:-1]):
         with pytest.raises(InputError, match="damaged"):
             Artefact.load(bad)
 
 
 def test_a_request_of_the_wrong_form_is_refused(tutorial_onnx: Path, digits: Digits) -> None:
-    artefact = compile(read(tutorial_onnx), digits.train_images[:4])
+    artefact = compiled(read(tutorial_onnx), digits.train_images[:4])
     client, evaluator = Client(artefact), Evaluator(artefact)
     (ciphertext,) = client.encrypt(digits.test_images[:1])
     with pytest.raises(InputError, match="instead of 1"):
@@ -208,3 +210,16 @@ def test_a_request_of_the_wrong_form_is_refused(tutorial_onnx: Path, digits: Dig
         evaluator.run([ciphertext], client.relinearisation, client.rotation)
     with pytest.raises(InputError, match="1 to 1 images"):
         client.encrypt(digits.test_images[:2])
+
+
+def test_the_report_names_every_layer(tutorial_onnx: Path, digits: Digits) -> None:
+    artefact = compiled(read(tutorial_onnx), digits.train_images[:50])
+    found = report(artefact)
+    assert [layer.name for layer in found.layers] == ["conv1", "fc1", "fc2"]
+    assert [layer.level for layer in found.layers] == [3, 2, 1]
+    assert min(layer.headroom_bits for layer in found.layers) > 0.9
+    assert found.rotation_keys == len(artefact.manifest.rotation_steps)
+    assert sum(found.modulus_bits) <= 218
+    assert found.request_mb < 0.5
+    assert found.keys_mb < 60
+    assert "fc1" in str(found)

@@ -39,7 +39,7 @@ def compile(  # noqa: A001 (the word of the field)
     packings: list[Packing | None] = [None] * len(stages)
     steps: set[int] = set()
     if target is Target.LATENCY:
-        placed = {IMAGE: image(network.input_shape, slots)}
+        placed = {IMAGE: image(network.input_shape)}
         for number, stage in enumerate(stages):
             sources = [placed[source] for source in stage.sources]
             packings[number], placed[number], cost = plan(stage.name, stage.maps, sources, stage.shape, slots)

@@ -10,7 +10,7 @@ from eyelid.errors import InputError
 from eyelid.infer.he.artefact import Artefact, Stage, Target
 from eyelid.infer.he.lowering import IMAGE
 from eyelid.infer.he.packing import Layout, diagonals, spread, walk
-from eyelid.infer.he.planning import image
+from eyelid.infer.he.planning import image_layout
 from eyelid.models.extras import require
 
 if TYPE_CHECKING:
@@ -45,8 +45,7 @@ class Evaluator:
 
         self.artefact = artefact
         self.coder = Coder(artefact)
-        slots = artefact.manifest.scheme.slots
-        layouts = {IMAGE: image(artefact.manifest.input_shape, slots).layout}
+        layouts = {IMAGE: image_layout(artefact.manifest.input_shape)}
         self.stages: list[PackedStage | ScalarStage] = []
         for number, stage in enumerate(artefact.stages):
             if artefact.manifest.mode is Target.THROUGHPUT:

@@ -55,17 +55,18 @@ def pitches(shape: tuple[int, int, int]) -> tuple[int, int]:
     return row, row << (shape[1] - 1).bit_length()
 
 
-def image(shape: tuple[int, int, int], slots: int) -> Placed:
+def image_layout(shape: tuple[int, int, int]) -> Layout:
     """Return the client's fixed layout of an image: planes and rows at powers of two, repeated."""
     row, plane = pitches(shape)
     c, y, x = np.meshgrid(*(np.arange(size) for size in shape), indexing="ij")
     slot = (c * plane + y * row + x).ravel().astype(np.int64)
-    period = 1 << (shape[0] * plane - 1).bit_length()
-    if period > slots:
-        raise InferenceError(
-            f"an image of {shape} needs {period} slots, and there are {slots}; make the input smaller"
-        )
-    return Placed(Layout(np.zeros_like(slot), slot, period), shape, (row, 1), row, plane)
+    return Layout(np.zeros_like(slot), slot, 1 << (shape[0] * plane - 1).bit_length())
+
+
+def image(shape: tuple[int, int, int]) -> Placed:
+    """Return an image as the client places it."""
+    row, plane = pitches(shape)
+    return Placed(image_layout(shape), shape, (row, 1), row, plane)
 
 
 def plan(
@@ -73,9 +74,10 @@ def plan(
 ) -> tuple[Packing, Placed, Cost]:
     """Return the cheapest packing of a stage, its placed output and what it costs."""
     best: tuple[Packing, Placed, Cost] | None = None
+    layouts = [source.layout for source in sources]
     for packing, placed in _candidates(sources, shape, slots):
         for way in _splits(packing, maps, sources):
-            cost = count(way, maps, sources)
+            cost = count(way, maps, layouts)
             if best is None or cost.order < best[2].order:
                 best = way, placed, cost
     if best is None:
@@ -85,14 +87,14 @@ def plan(
     return best
 
 
-def count(packing: Packing, maps: Sequence[Sparse], sources: Sequence[Placed]) -> Cost:
+def count(packing: Packing, maps: Sequence[Sparse], sources: Sequence[Layout]) -> Cost:
     """Count the work of a packing and collect the rotation steps that it needs."""
     babies: set[tuple[int, int, int]] = set()
     giants: set[tuple[int, int]] = set()
     products = 0
     for number, (linear, source) in enumerate(zip(maps, sources, strict=True)):
-        parts = split(linear, source.layout, packing)
-        ends, starts = packing.layout.ciphertext[linear.rows], source.layout.ciphertext[linear.columns]
+        parts = split(linear, source, packing)
+        ends, starts = packing.layout.ciphertext[linear.rows], source.ciphertext[linear.columns]
         keys = np.unique(np.stack([ends, parts.giant, starts, parts.baby]), axis=1)
         products += keys.shape[1]
         giants |= set(zip(keys[0].tolist(), keys[1].tolist(), strict=True))
@@ -114,14 +116,15 @@ def count(packing: Packing, maps: Sequence[Sparse], sources: Sequence[Placed]) -
 
 def _splits(packing: Packing, maps: Sequence[Sparse], sources: Sequence[Placed]) -> Iterator[Packing]:
     """Yield the packing with every sensible split into baby and giant steps."""
-    modulus = max(source.layout.period for source in sources)
+    layouts = [source.layout for source in sources]
+    modulus = max(layout.period for layout in layouts)
     thin = [_distinct(linear, source, packing) for linear, source in zip(maps, sources, strict=True)]
     best: list[tuple[float, Packing]] = []
     for exponent in range(modulus.bit_length()):
         size = 1 << exponent
         for offset in {0, size // 2}:
             way = replace(packing, baby=size, offset=offset)
-            cost = count(way, thin, sources)
+            cost = count(way, thin, layouts)
             best.append((cost.rotations + PRODUCT_COST * cost.products, way))
     best.sort(key=lambda item: item[0])
     yield from (way for _, way in best[:2])
