@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -27,6 +28,7 @@ from eyelid.infer.enclave.manifest import Configuration
 from eyelid.infer.enclave.messages import pack_answer, pack_picture, unpack_answer, unpack_picture
 from eyelid.infer.enclave.policy_file import read_policy
 from eyelid.infer.enclave.policy_for import policy_text
+from eyelid.infer.enclave.sandbox import SETTINGS
 from eyelid.infer.enclave.serve import enclave_application
 from eyelid.infer.enclave.software_tpm import SoftwareTpm
 from eyelid.infer.enclave.workload import build
@@ -134,13 +136,18 @@ def compare(client: EnclaveClient, clear: Caller, picture: Bgr, requests: int) -
     middle = {name: statistics.median(values) * 1e3 for name, values in times.items()}
     cost = {name: spent[name] / len(times[name]) * 1e3 for name in calls}
     print(
-        f"{picture.shape[1]} x {picture.shape[0]} ({picture.nbytes / 1e6:.1f} MB): CPU ms a request: plain "
-        f"{cost['plain']:.1f}, attested {cost['attested']:.1f} ({cost['attested'] / cost['plain'] - 1:+.1%}); "
+        f"{picture.shape[1]} x {picture.shape[0]} ({picture.nbytes / 1e6:.1f} MB): CPU ms a request: "
+        f"plain {cost['plain']:.1f}, attested {cost['attested']:.1f} "
+        f"({cost['attested'] / cost['plain'] - 1:+.1%}); "
         f"wall ms: plain {middle['plain']:.1f}, attested {middle['attested']:.1f} "
-        f"({middle['attested'] / middle['plain'] - 1:+.1%}); the first attested request {first * 1e3:.0f} ms; "
+        f"({middle['attested'] / middle['plain'] - 1:+.1%}); the first attested {first * 1e3:.0f} ms; "
         f"{len(times['plain'])} each in {rounds} rounds by turns"
     )
 
 
 if __name__ == "__main__":
+    # The worker keeps freed memory; whoever is compared with it must, too.
+    kept = {name: value for name, value in SETTINGS.items() if name.startswith("MALLOC_")}
+    if not kept.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | kept)
     main()

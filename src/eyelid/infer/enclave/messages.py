@@ -61,7 +61,7 @@ def info(manifest: bytes, key: bytes) -> bytes:
 def pack_picture(picture: Bgr) -> bytes:
     """Return a picture, uint8 BGR (height, width, 3), as bytes: its size and samples, nothing else."""
     height, width = picture.shape[:2]
-    return HEADER.pack(MAGIC, height, width) + np.ascontiguousarray(picture, np.uint8).tobytes()
+    return b"".join((HEADER.pack(MAGIC, height, width), np.ascontiguousarray(picture, np.uint8).data))
 
 
 def unpack_picture(content: bytes) -> Bgr:

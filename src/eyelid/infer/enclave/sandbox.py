@@ -20,6 +20,15 @@ BOOT: Final = "import sys; sys.path[:0] = sys.argv[1:]; from eyelid.infer.enclav
 SYSTEM: Final = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")
 READABLE: Final = ("/etc/ld.so.cache", "/sys/devices/system/cpu", "/sys/devices/system/node")
 
+SETTINGS: Final = {
+    "LANG": "C.UTF-8",
+    "TSS2_LOG": "all+NONE",
+    "OMP_NUM_THREADS": "1",
+    # Memory of one picture is kept for the next: giving it back costs more time than decrypting does.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**30),
+}
+
 
 def command(code: Path, *, model: Path | None, writable: tuple[Path, ...] = ()) -> list[str]:
     """Return the command line that runs the worker of the package at ``code`` inside.
@@ -60,8 +69,7 @@ def command(code: Path, *, model: Path | None, writable: tuple[Path, ...] = ()) 
     for path in writable:
         arguments += ["--bind", str(path), str(path)]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108 - its own
-    settings = {"LANG": "C.UTF-8", "TSS2_LOG": "all+NONE", "OMP_NUM_THREADS": "1"}
-    for name, value in settings.items():
+    for name, value in SETTINGS.items():
         arguments += ["--setenv", name, value]
     isolated = ["-I", "-S", "-B", "-X", "pycache_prefix=/tmp/none"]
     return [*arguments, str(python), *isolated, "-c", BOOT, str(PACKAGE.parent), *map(str, libraries)]
