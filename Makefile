@@ -46,9 +46,11 @@ demo: $(STAMP) ## write a sample clip, anonymise it, say where to look
 bench: $(STAMP) ## measure recall, re-identification and speed (needs EYELID_DATA, see benchmarks/README.md)
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(RUN)/python $$script || exit 1; done
 
-schema: $(STAMP) ## publish the JSON Schemas of evidence and audits
+schema: $(STAMP) ## publish the JSON Schemas of evidence, audits and attestation
 	$(RUN)/python -m eyelid.evidence.model > docs/schema/evidence.schema.json
 	$(RUN)/python -m eyelid.audit.model > docs/schema/audit.schema.json
+	@for name in attestation attestation-policy appraisal; do \
+		$(RUN)/python -m eyelid.infer.enclave.schema $$name > docs/schema/$$name.schema.json || exit 1; done
 
 api: $(STAMP) ## record the public names and parameters that the tests guard
 	$(RUN)/python -m tests.api_surface

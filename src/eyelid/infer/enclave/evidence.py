@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA: Final = "eyelid-attestation/1"
 LABEL: Final = b"eyelid-enclave-v1"
@@ -21,8 +21,24 @@ CAP: Final = hashlib.sha256(LABEL + b" cap").digest()
 PART_LIMIT: Final = 64 * 1024
 """The most bytes of any part of evidence; the largest real one is a TDX quote of about 5,000."""
 
-Part: TypeAlias = Annotated[bytes, Field(min_length=1, max_length=PART_LIMIT)]
-Digest: TypeAlias = Annotated[bytes, Field(min_length=32, max_length=32)]
+
+def _between(least: int, most: int) -> AfterValidator:
+    """Limit the bytes of a part; a limit in its field would be published as one of its base64."""
+
+    def check(value: bytes) -> bytes:
+        if not least <= len(value) <= most:
+            raise ValueError(f"it has {len(value)} bytes, not {least} to {most}")
+        return value
+
+    return AfterValidator(check)
+
+
+Part: TypeAlias = Annotated[bytes, _between(1, PART_LIMIT)]
+Digest: TypeAlias = Annotated[bytes, _between(32, 32)]
+PublicKey: TypeAlias = Annotated[bytes, _between(32, 2048)]
+Secret: TypeAlias = Annotated[bytes, _between(0, 64)]
+Seconds: TypeAlias = Annotated[int, Field(ge=0, lt=253_402_300_800)]
+"""Since 1970, up to the year 9999."""
 PcrIndex: TypeAlias = Annotated[int, Field(ge=0, le=23)]
 
 
@@ -66,9 +82,9 @@ class Binding(Record):
     """
 
     manifest: Digest
-    key: Annotated[bytes, Field(min_length=32, max_length=2048)]
-    issued: Annotated[int, Field(ge=0, lt=2**63)]
-    expires: Annotated[int, Field(ge=0, lt=2**63)]
+    key: PublicKey
+    issued: Seconds
+    expires: Seconds
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
@@ -108,7 +124,7 @@ class TpmParts(Record):
     key: Part | None = None
     key_attest: Part | None = None
     key_signature: Part | None = None
-    activation: Annotated[bytes, Field(max_length=64)] | None = None
+    activation: Secret | None = None
 
 
 class Evidence(Record):
