@@ -1,8 +1,9 @@
 """Every example of README.md and docs/ runs, offline, in a folder with the media that the examples name.
 
 A page's blocks run in order in one folder. ``console`` blocks: each line after ``$`` must pass or end with
-the exit code that ``# exit 1`` behind it names. ``python`` blocks: each runs as a program of its own, but
-one whose first line is ``# NAME.py`` is kept as that file, for the blocks after it.
+the exit code that ``# exit 1`` behind it names; one that ends with ``&`` is a server, which runs until the
+page ends, and the next line waits for the first that it prints. ``python`` blocks: each runs as a program
+of its own, but one whose first line is ``# NAME.py`` is kept as that file, for the blocks after it.
 """
 
 import os
@@ -11,6 +12,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,16 +94,49 @@ def desk(media: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(media, tmp_path / "desk"))
 
 
-def run(arguments: list[str], folder: Path, expected: int, place: str) -> None:
+def environment() -> dict[str, str]:
+    """Return an environment in which the program is found, and a passphrase is given."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | {"PATH": path, "EYELID_PASSPHRASE": "only for these examples"}
+
+
+@contextmanager
+def background(arguments: list[str], folder: Path, place: str) -> Iterator[None]:
+    """Run a server, from the first line that it prints to the end of the block; it must end well then."""
+    with subprocess.Popen(
+        arguments,
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        first = server.stdout.readline()
+        running = server.poll() is None
+        try:
+            assert running, f"{place}\n{first}"
+            yield
+        finally:
+            server.terminate()
+            rest = server.stdout.read()
+    assert server.returncode == 0, f"{place}\n{first}{rest}"
+
+
+def run(arguments: list[str], folder: Path, expected: int, place: str) -> None:
     done = subprocess.run(
-        arguments, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
+        arguments, cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == expected, f"{place}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
+    with ExitStack() as servers:
+        run_blocks(page, desk, servers)
+
+
+def run_blocks(page: Path, desk: Path, servers: ExitStack) -> None:
     for block in blocks_of(page):
         module = MODULE.match(block.text) if block.language == "python" else None
         if module:
@@ -112,7 +148,11 @@ def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
                 continue
             expected = EXIT.search(command)
             arguments = shlex.split(EXIT.sub("", command), comments=True)
-            run(arguments, desk, int(expected[1]) if expected else 0, f"{name_of(page)}: $ {command}")
+            place = f"{name_of(page)}: $ {command}"
+            if arguments[-1] == "&":
+                servers.enter_context(background(arguments[:-1], desk, place))
+            else:
+                run(arguments, desk, int(expected[1]) if expected else 0, place)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -224,6 +224,8 @@ def predict(
         if not isinstance(told, NetworkOffer):
             raise InputError(f"{server} has a gallery, not a network; use match")
         batch = pictures.load(images, told.manifest.input_shape)
+        named = len(batch) == len(images) and all(path.is_file() for path in images)
+        names = [str(path) for path in images] if named else [f"image {n}" for n in range(len(batch))]
         done = 0
         for start in range(0, len(batch), told.manifest.images):
             request = client.encrypt(batch[start : start + told.manifest.images])
@@ -232,8 +234,8 @@ def predict(
             scores = client.decrypt(response, request, exact=exact)
             for found, row in zip(classes.tolist(), scores, strict=True):
                 if as_json:
-                    say_json("result", {"image": done, "class": found, "scores": row.tolist()})
+                    say_json("result", {"image": names[done], "class": found, "scores": row.tolist()})
                 else:
                     shown = np.array2string(row, precision=17 if exact else 4, max_line_width=10_000)
-                    say(f"image {done}: class {found}, scores {shown}")
+                    say(f"{names[done]}: class {found}, scores {shown}")
                 done += 1
