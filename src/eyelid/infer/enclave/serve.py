@@ -1,10 +1,9 @@
 """The HTTP face of an enclosed workload: evidence for a nonce, and answers to encrypted pictures."""
 
-from __future__ import annotations
+# Without "from __future__ import annotations": FastAPI reads the annotations below, whose names are local.
 
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import Depends, Query, Request, Response
 from pydantic import ValidationError
 
 from eyelid.errors import InputError
@@ -17,19 +16,11 @@ if TYPE_CHECKING:
 
     from eyelid.infer.enclave.launch import Enclosed
 
-Nonce: TypeAlias = Annotated[str, Query(pattern=f"^[0-9a-f]{{{2 * NONCE_BYTES}}}$")]
 MAX_BYTES: Final = 200_000_000
 """The largest picture of :data:`~eyelid.infer.enclave.messages.MOST_PIXELS`, encrypted."""
 
 
-async def _whole(request: Request) -> bytes:
-    return await request.body()
-
-
-Whole: TypeAlias = Annotated[bytes, Depends(_whole)]
-
-
-def enclave_application(workload: Enclosed) -> FastAPI:
+def enclave_application(workload: "Enclosed") -> "FastAPI":
     """Return the application: GET and POST /evidence, GET /manifest, POST /infer.
 
     Whatever goes through it is ciphertext, or public.
@@ -39,15 +30,19 @@ def enclave_application(workload: Enclosed) -> FastAPI:
         "Attested inference: appraise the evidence, then encrypt a picture to the key that it binds.",
         max_bytes=MAX_BYTES,
     )
+    from fastapi import Depends, Query, Request, Response
+
+    async def whole(request: Request) -> bytes:
+        return await request.body()
 
     @app.get("/evidence", response_class=Response)
-    def evidence(nonce: Nonce) -> Response:
+    def evidence(nonce: Annotated[str, Query(pattern=f"^[0-9a-f]{{{2 * NONCE_BYTES}}}$")]) -> Response:
         """Return evidence for a nonce of 32 bytes in hexadecimal."""
         answer = workload.evidence(Question(nonce=bytes.fromhex(nonce)))
         return Response(answer, media_type="application/json")
 
     @app.post("/evidence", response_class=Response)
-    def activated(body: Whole) -> Response:
+    def activated(body: Annotated[bytes, Depends(whole)]) -> Response:
         """Return evidence that also proves, for a TPM, that its attestation key is its own."""
         try:
             question = Question.model_validate_json(body)
@@ -61,7 +56,7 @@ def enclave_application(workload: Enclosed) -> FastAPI:
         return Response(workload.manifest.model_dump_json(by_alias=True), media_type="application/json")
 
     @app.post("/infer", response_class=Response)
-    def infer(body: Whole) -> Response:
+    def infer(body: Annotated[bytes, Depends(whole)]) -> Response:
         """Return the encrypted answer to an encrypted picture."""
         return Response(workload.infer(body), media_type="application/octet-stream")
 
