@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
-from eyelid.errors import AttestationError, InferenceError, InputError
+from eyelid.errors import AttestationError, InferenceError
 from eyelid.infer.calling import Caller
 from eyelid.infer.enclave import hpke
 from eyelid.infer.enclave.attester import Attester, TpmAttester
-from eyelid.infer.enclave.channel import Client, Server
 from eyelid.infer.enclave.evidence import Binding, Evidence
 from eyelid.infer.enclave.launch import Enclosed, Launch
-from eyelid.infer.enclave.messages import pack_answer, pack_picture, unpack_answer, unpack_picture
+from eyelid.infer.enclave.messages import pack_picture
 from eyelid.infer.enclave.serve import enclave_application
 from eyelid.infer.enclave.worker import Question
 from eyelid.infer.serving import serving
@@ -365,75 +362,3 @@ def test_the_worker_sees_no_network_and_no_file_of_the_host(tmp_path: Path) -> N
     line[line.index("-c") + 1] = probe
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.stdout == "inside\n", done.stderr
-
-
-def test_keys_are_renewed_and_old_ones_refused() -> None:
-    class Fixed(Attester):
-        def _make_key(self) -> bytes:
-            public, self._exchange = hpke.in_memory()
-            return public
-
-        def exchange(self, enc: bytes) -> bytes:
-            return self._exchange(enc)
-
-        def evidence(self, nonce: bytes, credential: tuple[bytes, bytes] | None) -> Evidence:
-            raise NotImplementedError
-
-    attester = Fixed(bytes(32), 100)
-    old = attester.binding
-    assert (attester.stale, attester.expired) == (False, False)
-    server = Server(old.key, bytes(32), attester.exchange)
-    request, _ = Client(old.key, bytes(32)).request(b"x")
-    assert server.open(request)[0] == b"x"
-    attester.renew()
-    assert attester.binding.key != old.key
-    with pytest.raises(InferenceError, match="not in use any more"):
-        Server(attester.binding.key, bytes(32), attester.exchange).open(request)
-    attester.binding = Binding(
-        manifest=bytes(32), key=old.key, issued=int(time.time()) - 200, expires=int(time.time()) - 100
-    )
-    assert (attester.stale, attester.expired) == (True, True)
-
-
-def test_a_channel_answers_in_order_and_is_bound_to_its_workload() -> None:
-    public, exchange = hpke.in_memory()
-    server, client = Server(public, bytes(32), exchange), Client(public, bytes(32))
-    first, open_first = client.request(b"first")
-    second, open_second = client.request(b"second")
-    with pytest.raises(AttestationError):
-        server.open(second)
-    message, seal = server.open(first)
-    assert message == b"first"
-    message, seal_second = server.open(second)
-    assert open_second(seal_second(b"two")) == b"two"
-    assert open_first(seal(b"one")) == b"one"
-    with pytest.raises(AttestationError):
-        open_first(seal_second(b"two"))
-    for request in (first, second):
-        with pytest.raises(AttestationError, match="answered before"):
-            server.open(request)
-    with pytest.raises(AttestationError):
-        Server(public, b"m" * 32, exchange).open(Client(public, bytes(32)).request(b"x")[0])
-
-
-@pytest.mark.parametrize("cut", [0, 5, 12, 20, -1])
-def test_messages_that_hold_no_picture_are_refused(cut: int) -> None:
-    content = pack_picture(PICTURE)
-    assert np.array_equal(unpack_picture(content), PICTURE)
-    with pytest.raises(InputError):
-        unpack_picture(content[:cut])
-    with pytest.raises(InputError):
-        unpack_picture(b"XXXX" + content[4:])
-    with pytest.raises(InputError):
-        unpack_picture(content[:4] + b"\xff" * 8 + content[12:])
-
-
-def test_the_length_of_an_answer_does_not_tell_how_many_were_found() -> None:
-    from eyelid.infer.enclave.messages import Answer, Found
-
-    none = pack_answer(Answer(found=()))
-    some = pack_answer(Answer(found=(Found(box=(1.5, 2.5, 300.25, 400.125), score=0.5),) * 20))
-    assert len(none) == len(some)
-    assert unpack_answer(none).found == ()
-    with pytest.raises(InputError):
-        unpack_answer(b"{")
