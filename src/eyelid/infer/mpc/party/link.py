@@ -34,8 +34,8 @@ class Failure(Exception):  # noqa: N818 -- what ends a session, and what eyelid 
 def join(order: dict[str, Any], log: Log, refused: Callable[[Failure], None]) -> Any:
     """Connect to all other parties, for ``connect_s`` at most; raises :class:`Failure`.
 
-    ``refused`` must end the process: it is called when a party shows a wrong certificate, and when the time is
-    over, while SPU still tries.
+    ``refused`` must end the process: it is called when a party shows a wrong certificate, and when the time
+    is over, while SPU still tries.
     """
     own = order["rank"]
     family, where = _where(order["addresses"][own])
