@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AwareDatetime, Field, StringConstraints, computed_field
 
 from eyelid.errors import AttestationError
 from eyelid.infer.enclave.evidence import Assurance, Kind, Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 SCHEMA: Final = "eyelid-appraisal/1"
 Hex: TypeAlias = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$")]
@@ -81,14 +78,14 @@ class Appraisal(Record):
         return tuple(check for check in self.checks if not check.passed)
 
     def attested_key(self) -> bytes:
-        """Return the public key to encrypt to; raises AttestationError unless all checks passed."""
+        """Return the public key to encrypt to; raises AttestationError unless all checks pass now."""
         if not self.passed:
-            raise AttestationError(f"the evidence is refused: {join(c.reason for c in self.failures)}")
+            raise AttestationError(f"the evidence is refused: {'; '.join(c.reason for c in self.failures)}")
+        if not self.appraised_now:
+            raise AttestationError(
+                f"the evidence was appraised as of {self.appraised_at:%Y-%m-%dT%H:%MZ}, not now, so nothing "
+                "can be sent on its strength; leave 'at' out of the policy"
+            )
         if self.key is None:
             raise AttestationError("the evidence is sound, but bound to no key, so nothing can be sent to it")
         return bytes.fromhex(self.key)
-
-
-def join(reasons: Iterable[str]) -> str:
-    """Join the reasons of several checks to one sentence."""
-    return "; ".join(reasons)
