@@ -3,7 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import ECDH, SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDH,
+    SECP256R1,
+    derive_private_key,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -47,6 +52,38 @@ def test_it_agrees_with_cryptography_on_x25519() -> None:
     assert context.open(theirs[32:], b"") == b"picture"
     enc, ours = hpke.sender(public, INFO)
     assert suite.decrypt(enc + ours.seal(b"picture", b""), private, INFO) == b"picture"
+
+
+def test_it_agrees_with_the_vectors_of_the_rfc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9180, A.1.1 and A.3.1: for AES-128, which changes the suite's name and the key's length alone."""
+    monkeypatch.setattr(hpke, "AES_256_GCM", 1)
+    info = bytes.fromhex("4f6465206f6e2061204772656369616e2055726e")
+    of_x25519 = X25519PrivateKey.from_private_bytes(
+        bytes.fromhex("4612c550263fc8ad58375df3f557aac531d26850903e55a9f23f21d8534e8ac8")
+    )
+    context = hpke.receiver(
+        bytes.fromhex("37fda3567bdbd628e88668c3c8d7e97d1d1253b6d4ea6d44c150f741f1bf4431"),
+        of_x25519.public_key().public_bytes_raw(),
+        info,
+        lambda enc: of_x25519.exchange(X25519PublicKey.from_public_bytes(enc)),
+    )
+    assert context.base_nonce.hex() == "56d890e5accaaf011cff4b7d"
+    assert context.exporter.hex() == "45ff1c2e220db587171952c0592d5f5ebe103f1561a2614e38f2ffd47e99e3f8"
+    assert context.export(b"").hex() == "3853fe2b4035195a573ffc53856e77058e15d9ea064de3e59f4961d0095250ee"
+    number = int("f3ce7fdae57e1a310d87f1ebbde6f328be0a99cdbcadf4d6589cf29de4b8ffd2", 16)
+    of_p256 = derive_private_key(number, SECP256R1())
+    context = hpke.receiver(
+        bytes.fromhex(
+            "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac9"
+            "8536d7b61a1af4b78e5b7f951c0900be863c403ce65c9bfcb9382657222d18c4"
+        ),
+        of_p256.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+        info,
+        lambda enc: of_p256.exchange(ECDH(), hpke.point(enc)),
+    )
+    assert context.base_nonce.hex() == "4e0bc5018beba4bf004cca59"
+    assert context.exporter.hex() == "14ad94af484a7ad3ef40e9f3be99ecc6fa9036df9d4920548424df127ee0d99f"
+    assert context.export(b"").hex() == "5e9bc3d236e1911d95e65b576a8a86d478fb827e8bdfe77b741b289890490d4d"
 
 
 @KEYS

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import struct
 import sys
 from pathlib import Path
@@ -138,6 +139,7 @@ def write_frame(stream: BinaryIO, kind: int, content: bytes) -> None:
 
 def main() -> None:
     """Serve frames until the other end closes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a picture to the disk
     source = sys.stdin.buffer
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not stand among frames
