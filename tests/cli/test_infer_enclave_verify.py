@@ -1,5 +1,6 @@
 """``eyelid infer enclave verify`` on saved evidence, as a user runs it: what it prints, and how it ends."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,20 @@ def eyelid(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -
     return Here(monkeypatch, capfd)
 
 
-def root(folder: Path, party: Party) -> str:
+def root(folder: Path, party: Party, name: str) -> str:
     """Write a root, and return how a policy pins it."""
-    import hashlib
-
-    (folder / "root.pem").write_text(party.pem)
-    return f'{{ file = "root.pem", sha256 = "{hashlib.sha256(party.der).hexdigest()}" }}'
+    (folder / name).write_text(party.pem)
+    return f'{{ file = "{name}", sha256 = "{hashlib.sha256(party.der).hexdigest()}" }}'
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
     """A folder with a document, a quote, collateral, and a policy for both."""
-    pinned = [root(tmp_path, party) for party in (nitro.authorities()[0],)]
-    (tmp_path / "intel").mkdir()
-    quotes = root(tmp_path / "intel", intel.authorities()[0]).replace("root.pem", "intel/root.pem")
+    documents = root(tmp_path, nitro.authorities()[0], "aws.pem")
+    quotes = root(tmp_path, intel.authorities()[0], "intel.pem")
     (tmp_path / "p.toml").write_text(
         f'schema = "eyelid-attestation-policy/1"\n'
-        f'[nitro]\nroots = [{pinned[0]}]\npcrs = {{ "0" = ["{"01" * 48}"] }}\n'
+        f'[nitro]\nroots = [{documents}]\npcrs = {{ "0" = ["{"01" * 48}"] }}\n'
         f'[tdx]\nroots = [{quotes}]\nmr_td = ["{intel.MR.hex()}"]\n'
     )
     (tmp_path / "document.bin").write_bytes(nitro.document())
@@ -125,7 +123,7 @@ def test_collateral_comes_from_the_folder_that_is_named(eyelid: Here, desk: Path
 
 def test_evidence_with_its_parts_names_its_kind(eyelid: Here, tmp_path: Path) -> None:
     forge = tpm.Forge()
-    pinned = root(tmp_path, tpm.authorities()[0]).replace(" }", ', assurance = "software-tpm" }')
+    pinned = root(tmp_path, tpm.authorities()[0], "tpm.pem").replace(" }", ', assurance = "software-tpm" }')
     (tmp_path / "p.toml").write_text(
         f'schema = "eyelid-attestation-policy/1"\nnonce = "{tpm.NONCE.hex()}"\n[tpm]\nroots = [{pinned}]\n'
         f'pcrs = {{ "11" = ["{forge.pcrs[11].hex()}"] }}\naks = ["{tpm.name_of(forge.ak).hex()}"]\n'
