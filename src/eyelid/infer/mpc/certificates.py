@@ -24,6 +24,9 @@ def make(name: str, certificate: Path, key: Path, *, days: int = DAYS) -> None:
 
     Raises :class:`OutputError`; a file that is there already is never overwritten.
     """
+    for path in (certificate, key):
+        if path.exists():
+            raise OutputError(f"{path} is there already; name another file.")
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -78,7 +81,5 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
-    except FileExistsError as error:
-        raise OutputError(f"{path} is there already; name another file.") from error
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
