@@ -103,14 +103,15 @@ class Client(Generic[T]):
         """Return the index of the greatest score of each row, and nothing else of the decryption."""
         return np.asarray(self.decrypt(response, request, exact=True).argmax(axis=1), np.int64)
 
-    def decrypt_slots(self, response: bytes, request: Request) -> NDArray[np.float64]:
-        """Return the decrypted slots, float64 (ciphertexts, slots), exact: see :meth:`decrypt`."""
+    def decrypt_slots(self, response: bytes, request: Request) -> NDArray[np.complex128]:
+        """Return the decrypted slots, complex128 (ciphertexts, slots), exact: see :meth:`decrypt`."""
         message = wire.read(response, self.offer, Kind.RESPONSE)
         if message.request_id != request.request_id:
             raise InferenceError("this is the answer to another request; ask again")
         if message.key_id != self.key_id:
             raise InferenceError(f"this answer is under key {message.key_id}, not {self.key_id}; ask again")
-        slots = np.stack([self._encoder.decode(self._decryptor.decrypt(c)) for c in message.ciphertexts])
+        opened = [self._decryptor.decrypt(ciphertext) for ciphertext in message.ciphertexts]
+        slots = np.stack([np.asarray(self._encoder.decode_complex(plain)) for plain in opened])
         if not np.isfinite(slots).all():
             raise InferenceError("the answer holds no numbers; the server or the way to it changed it")
         return slots

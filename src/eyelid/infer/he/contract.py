@@ -52,7 +52,7 @@ class Offer(BaseModel, ABC):
         """Return the slots to encrypt, (request.count, slots), and how many rows the answer will have."""
 
     @abstractmethod
-    def unpack(self, slots: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+    def unpack(self, slots: NDArray[np.complex128], rows: int) -> NDArray[np.float64]:
         """Return the scores, (rows, scores), of an answer's slots, (response.count, slots)."""
 
 

@@ -1,9 +1,10 @@
 """One encrypted embedding against a gallery: all scores at once, and the best are found by the client.
 
-The gallery is cut into blocks of as many vectors as a ciphertext has slots. Diagonal k of a block holds, in
-slot j, value (j + k) mod d of vector j, so that the scores of a block are the sum over k of diagonal k times
-the probe turned by k (Halevi and Shoup, Crypto 2014), in baby and giant steps. One product and no rescaling:
-the ring has one prime for data and one for keys.
+The gallery is cut into blocks of twice as many vectors as a ciphertext has slots: a slot is a complex number,
+and holds one vector's score in its real and another's in its imaginary part. Diagonal k of a block holds, in
+slot j, value (j + k) mod d of both its vectors, so that the scores of a block are the sum over k of diagonal
+k times the probe turned by k (Halevi and Shoup, Crypto 2014), in baby and giant steps. One product and no
+rescaling: the ring has one prime for data and one for keys.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from eyelid.infer.he.evaluation_keys import EvaluationKeys
 
 DEGREE: Final = 4096
-BITS: Final = (54, 55)
-"""109 bits together: the most that the standard allows at this degree for 128 bits of security."""
-PROBE_SCALE: Final = 2.0**28
+BITS: Final = (51, 58)
+"""109 bits together, the most that the standard allows at this degree for 128 bits of security.
+
+The prime of the keys is the larger: SEAL's digits are not centred, so that a rotation's noise, divided by
+that prime, is a thousand times the usual in the slots of roots near 1.
+"""
+PROBE_SCALE: Final = 2.0**26
 GALLERY_SCALE: Final = 2.0**23
-BOTH_SCALE: Final = 2.0**25
-"""The scale of probe and gallery where both are encrypted: noise of both then counts alike."""
+"""The noise of rotations, in the probe, and of encryption, in the gallery, then count alike."""
 MAX_VECTORS: Final = 2**17
 
 
@@ -54,9 +58,9 @@ class GalleryOffer(Offer):
         """Return the slots of one embedding (dimensions,), normalised and repeated. Raises InputError."""
         return np.tile(normalised(values.reshape(1, -1), self.dimensions)[0], self._repeats)[None], 1
 
-    def unpack(self, slots: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+    def unpack(self, slots: NDArray[np.complex128], rows: int) -> NDArray[np.float64]:
         """Return the cosine similarities, (1, vectors)."""
-        return slots.reshape(rows, -1)[:, : self.vectors]
+        return np.stack([slots.real, slots.imag], axis=1).reshape(rows, -1)[:, : self.vectors]
 
     @property
     def _repeats(self) -> int:
@@ -83,15 +87,13 @@ def offer(
     """Return what a gallery offers."""
     baby = baby_steps(dimensions)
     steps = {*range(1, baby), *range(baby, dimensions, baby)}
-    slots = DEGREE // 2
-    blocks = -(-vectors // slots)
-    scales = (BOTH_SCALE, BOTH_SCALE) if encrypted else (PROBE_SCALE, GALLERY_SCALE)
+    blocks = -(-vectors // DEGREE)
     return GalleryOffer(
         name=name,
         artefact=artefact,
         demands=Demands(scheme=scheme(), rotations=tuple(sorted(steps)), relinearise=encrypted),
-        request=Wire(count=1, primes=1, scale=scales[0]),
-        response=Wire(count=blocks, primes=1, scale=scales[0] * scales[1]),
+        request=Wire(count=1, primes=1, scale=PROBE_SCALE),
+        response=Wire(count=blocks, primes=1, scale=PROBE_SCALE * GALLERY_SCALE),
         vectors=vectors,
         dimensions=dimensions,
         names=names,
@@ -111,19 +113,21 @@ def normalised(vectors: NDArray[np.floating], dimensions: int) -> NDArray[np.flo
     return np.asarray(vectors / lengths, np.float64)
 
 
-def diagonals(vectors: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
-    """Return the diagonals of normalised vectors, float64 (blocks, dimensions, slots), ready for giant steps.
+def diagonals(vectors: NDArray[np.float64], dimensions: int) -> NDArray[np.complex128]:
+    """Return the diagonals of normalised vectors, complex128 (blocks, dimensions, slots), for giant steps.
 
     Diagonal k = g * baby + b is turned back by g * baby, because the sum over b is turned forth by that.
     """
     slots, baby = DEGREE // 2, baby_steps(dimensions)
-    blocks = -(-len(vectors) // slots)
-    padded = np.zeros((blocks * slots, dimensions))
+    blocks = -(-len(vectors) // DEGREE)
+    padded = np.zeros((blocks * DEGREE, dimensions))
     padded[: len(vectors)] = vectors
+    halves = padded.reshape(blocks, 2, slots, dimensions)
+    joined = halves[:, 0] + 1j * halves[:, 1]
     place = np.arange(slots)
-    made = np.empty((blocks, dimensions, slots))
+    made = np.empty((blocks, dimensions, slots), np.complex128)
     for k in range(dimensions):
-        column = padded.reshape(blocks, slots, dimensions)[:, place, (place + k) % dimensions]
+        column = joined[:, place, (place + k) % dimensions]
         made[:, k] = np.roll(column, k - k % baby, axis=1)
     return made
 
@@ -192,7 +196,7 @@ class PlainGallery(_Matcher):
         encoder = seal.CKKSEncoder(told.demands.scheme.context)
         unit = normalised(vectors, told.dimensions)
         made = diagonals(unit, told.dimensions)
-        encoded = [[encoder.encode(row, GALLERY_SCALE) for row in block] for block in made]
+        encoded = [[encoder.encode_complex(row, GALLERY_SCALE) for row in block] for block in made]
         # SEAL refuses to multiply by a plaintext of zeros, as a small gallery has them
         self._blocks = [[None if plain.is_zero() else plain for plain in block] for block in encoded]
 

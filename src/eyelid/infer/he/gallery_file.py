@@ -56,7 +56,7 @@ def encrypted_offer(name: str, vectors: int, dimensions: int) -> GalleryOffer:
 def save_encrypted(
     path: Path, told: GalleryOffer, vectors: NDArray[np.floating], secret: SecretKey, *, force: bool = False
 ) -> None:
-    """Encrypt a gallery for ``told`` with its owner's key and write it: 14 MB for 2,048 x 512.
+    """Encrypt a gallery for ``told`` with its owner's key and write it: 14 MB for 4,096 x 512.
 
     Raises InputError and OutputError.
     """
@@ -68,7 +68,7 @@ def save_encrypted(
                 member.write(chunk)
 
 
-def _encrypted(told: GalleryOffer, rows: NDArray[np.float64], secret: SecretKey) -> Iterator[bytes]:
+def _encrypted(told: GalleryOffer, rows: NDArray[np.complex128], secret: SecretKey) -> Iterator[bytes]:
     import seal
 
     scheme = told.demands.scheme
@@ -76,8 +76,8 @@ def _encrypted(told: GalleryOffer, rows: NDArray[np.float64], secret: SecretKey)
     encryptor = seal.Encryptor(scheme.context, secret.key)
     residues = blob.secret_residues(secret.key, scheme)
     for row in rows:
-        fresh = encryptor.encrypt_symmetric(encoder.encode(np.ascontiguousarray(row), gallery.BOTH_SCALE))
-        short, _ = seeded.reseed(fresh, residues, scheme)
+        plain = encoder.encode_complex(np.ascontiguousarray(row), gallery.GALLERY_SCALE)
+        short, _ = seeded.reseed(encryptor.encrypt_symmetric(plain), residues, scheme)
         yield short.seed + pack(short.first, scheme.moduli[:1])
 
 
@@ -142,7 +142,7 @@ def _blocks(told: GalleryOffer, data: bytes) -> list[list[seal.Ciphertext]]:
     def ciphertext(place: int) -> seal.Ciphertext:
         part = memoryview(data)[place * size : (place + 1) * size]
         first = unpack(part[SEED_BYTES:], scheme.degree, moduli)
-        return blob.build(scheme, Parts(first[None], gallery.BOTH_SCALE), bytes(part[:SEED_BYTES]))
+        return blob.build(scheme, Parts(first[None], gallery.GALLERY_SCALE), bytes(part[:SEED_BYTES]))
 
     return [
         [ciphertext(block * told.dimensions + k) for k in range(told.dimensions)]

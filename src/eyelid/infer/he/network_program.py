@@ -33,9 +33,9 @@ class NetworkOffer(Offer):
         """Return the slots of images (n, c, h, w); n is at most ``manifest.images``. Raises InputError."""
         return np.stack(encode(values.astype(np.float32), self.manifest)), len(values)
 
-    def unpack(self, slots: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
+    def unpack(self, slots: NDArray[np.complex128], rows: int) -> NDArray[np.float64]:
         """Return the logits, (rows, classes)."""
-        return decode(list(slots), self.manifest, rows)
+        return decode(list(slots.real), self.manifest, rows)
 
 
 def offer(artefact: Artefact, name: str, digest: str) -> NetworkOffer:
