@@ -209,7 +209,9 @@ ALTERED = {
     "another manifest": lambda e: binding(e, manifest=bytes(32)),
     "a longer life": lambda e: binding(e, expires=e.binding.expires + 1),
     "issued later": lambda e: binding(e, issued=e.binding.issued + 1),
-    "another value of the PCR": lambda e: tpm_parts(e, pcrs={11: bytes(32)}),
+    "another value of the PCR": lambda e: tpm_parts(e, pcrs={**e.tpm.pcrs, 11: bytes(32)}),
+    "another value of a PCR of the boot": lambda e: tpm_parts(e, pcrs={**e.tpm.pcrs, 7: b"b" * 32}),
+    "only the workload's PCR": lambda e: tpm_parts(e, pcrs={11: e.tpm.pcrs[11]}),
     "no certificate of the key": lambda e: tpm_parts(e, key_attest=None, key_signature=None),
     "no binding": lambda e: e.model_copy(update={"binding": None}),
     "the quote as the key's certificate": lambda e: tpm_parts(
@@ -268,6 +270,17 @@ def test_another_workload_than_the_policys_gets_no_picture(
     ):
         client.predict(PICTURE)
     assert b"/infer" not in tap.up
+
+
+def test_a_policy_may_name_the_pcrs_of_the_boot(
+    tpm: SoftwareTpm, tmp_path: Path, address: str, enclosed: Enclosed
+) -> None:
+    for value, good in (("00" * 32, True), ("11" * 32, False)):
+        named = live.policy_for(
+            tpm, tmp_path, enclosed.manifest.digest, more=f'pcrs = {{ "7" = ["{value}"] }}'
+        )
+        with live.client_of(address, named) as client:
+            assert client.appraise().passed == good
 
 
 def test_another_tpm_maker_than_the_policys_gets_no_picture(

@@ -96,7 +96,7 @@ class TpmAttester(Attester):
             binding=self.binding,
             tpm=TpmParts(
                 signature=quote.signature,
-                pcrs={self._tpm.pcr: self._tpm.value()},
+                pcrs=self._tpm.values(),
                 ak=self._tpm.ak_public(),
                 ek_certificate=self._tpm.ek_certificate(),
                 key=self._blob.public[2:],

@@ -28,6 +28,9 @@ ATTRIBUTES: Final = "fixedtpm|fixedparent|sensitivedataorigin|noda"
 PCRS_EXTENDABLE: Final = (11, 12, 13, 14)
 """PCRs that the operating system can extend but no locality of it can reset."""
 
+BOOT_PCRS: Final = tuple(range(10))
+"""What firmware, boot loader and kernel measured; a quote covers them, so that a policy may name them."""
+
 
 class TpmError(AttestationError):
     """The TPM refuses a command; ``code`` is the response code of part 2 of the specification."""
@@ -73,7 +76,6 @@ class Tpm:
         from tpm2_pytss import ESYS_TR
 
         self.pcr = pcr
-        self._selection = f"sha256:{pcr}"
         self._pcr_handle = getattr(ESYS_TR, f"PCR{pcr}")
         self._esys = session(file)
         self._ak: ESYS_TR | None = None
@@ -95,9 +97,17 @@ class Tpm:
 
     def value(self) -> bytes:
         """Return what the PCR holds: 32 bytes."""
-        with _doing("read a PCR"):
-            _, _, digests = self._esys.pcr_read(self._selection)
-            return bytes(digests[0])
+        return self._values((self.pcr,))[self.pcr]
+
+    def values(self) -> dict[int, bytes]:
+        """Return what the PCRs hold that a quote covers, those of the boot and ours."""
+        return self._values((*BOOT_PCRS[:5], self.pcr)) | self._values(BOOT_PCRS[5:])
+
+    def _values(self, pcrs: tuple[int, ...]) -> dict[int, bytes]:
+        """Return PCRs, at most 8, as one command reads them."""
+        with _doing("read PCRs"):
+            _, _, digests = self._esys.pcr_read(_selection(pcrs))
+        return dict(zip(sorted(pcrs), map(bytes, digests), strict=True))
 
     def measure(self, manifest: bytes) -> None:
         """Extend the PCR with a manifest (32 bytes)."""
@@ -174,9 +184,10 @@ class Tpm:
         return bytes(recovered)
 
     def quote(self, qualifying: bytes) -> Signed:
-        """Return what the PCR holds, signed with ``qualifying`` (at most 64 bytes) by the attestation key."""
-        with _doing("quote a PCR"):
-            attest, signature = self._esys.quote(self._attestation_key, self._selection, qualifying)
+        """Return what the PCRs hold, signed with ``qualifying`` (at most 64 bytes) by the attestation key."""
+        with _doing("quote PCRs"):
+            covered = _selection((*BOOT_PCRS, self.pcr))
+            attest, signature = self._esys.quote(self._attestation_key, covered, qualifying)
         return Signed(bytes(attest), bytes(signature.marshal()))
 
     def make_key(self) -> Blob:
@@ -275,7 +286,7 @@ class Tpm:
         )
         try:
             if pcr:
-                self._esys.policy_pcr(handle, None, self._selection)
+                self._esys.policy_pcr(handle, None, _selection((self.pcr,)))
             yield handle
         finally:
             self._esys.flush_context(handle)
@@ -288,6 +299,10 @@ def point_of(key: bytes) -> bytes:
     public, _ = TPM2B_PUBLIC.unmarshal(key)
     unique = public.publicArea.unique.ecc
     return b"\x04" + bytes(unique.x).rjust(32, b"\x00") + bytes(unique.y).rjust(32, b"\x00")
+
+
+def _selection(pcrs: tuple[int, ...]) -> str:
+    return "sha256:" + ",".join(map(str, pcrs))
 
 
 @contextmanager
