@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from eyelid.obfuscate.remove.look import Look
     from eyelid.obfuscate.remove.picture import Mask, Stack
 
@@ -18,6 +20,7 @@ _TOLERANCE: Final = np.uint8(18)
 
 _SEAM: Final = 15
 _AROUND: Final = 7
+_LEAST_MEDIAN: Final = 3
 _SHARE: Final = 0.7
 """Two looks agree on a pixel where they agree on most of its surroundings: texture agrees here and there."""
 
@@ -25,8 +28,10 @@ _SHARE: Final = 0.7
 def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
     """Return one stack out of looks in order of trust, where it is known, and where two or more agree on it.
 
-    A pixel comes from the first look that most of the looks which see it agree with; where two looks disagree
-    and no third decides, something moved there: nobody is believed.
+    A pixel comes from the first look that most of the looks which see it agree with. Where three or more have
+    no majority (reflections, fine texture) it is their median: what one of them alone shows stays within what
+    the others show. Where two looks disagree and no third decides, or one half of them disagrees with the
+    other, something moved there: nobody is believed.
     """
     known = np.zeros(looks[0].seen.shape, np.bool_)
     sure = known.copy()
@@ -45,10 +50,15 @@ def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
         weight[wins] = np.maximum(weight[wins], 1e-3)
         total += weight
         light += found.stack * weight[..., None]
-    return np.asarray(light / np.maximum(total, 1e-6)[..., None], np.float32), known, sure
+    stack = np.asarray(light / np.maximum(total, 1e-6)[..., None], np.float32)
+    split = ~known & (count >= _LEAST_MEDIAN) & ~_halved(votes, count)
+    if split.any():
+        shown = [np.where(found.seen[split][:, None], found.stack[split], np.nan) for found in looks]
+        stack[split] = np.nanmedian(shown, axis=0)
+    return stack, known | split, sure
 
 
-def _votes(looks: Sequence[Look]) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+def _votes(looks: Sequence[Look]) -> list[NDArray[np.int64]]:
     """Return for each look and pixel how many looks, itself included, show the same there."""
     kernel = np.ones((3, 3), np.uint8)
     soft = [cv2.GaussianBlur(np.clip(found.stack, 0, 255).astype(np.uint8), (0, 0), 1.0) for found in looks]
@@ -64,6 +74,12 @@ def _votes(looks: Sequence[Look]) -> list[np.ndarray[tuple[int, ...], np.dtype[n
             votes[i] += both
             votes[j] += both
     return votes
+
+
+def _halved(votes: Sequence[NDArray[np.int64]], count: NDArray[np.int64]) -> Mask:
+    """Return where the looks are of two opinions that as many of them hold."""
+    most = np.max(votes, axis=0)
+    return np.asarray((2 * most == count) & (np.sum([v == most for v in votes], axis=0) == count), np.bool_)
 
 
 def _solid(mask: Mask) -> Mask:
