@@ -157,12 +157,13 @@ def _hash(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
 def may_issue(issuer: x509.Certificate, below: int) -> None:
     """Raise Refused where a certificate is no authority, or not for a chain with so many below it."""
     _understood(issuer)
-    try:
-        basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
-        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        raise Refused("certificate-chain", f"{_name(issuer)} does not say that it may issue") from None
-    if not basic.ca or not usage.key_cert_sign:
+    basic = usage = None
+    for extension in issuer.extensions:
+        if isinstance(extension.value, x509.BasicConstraints):
+            basic = extension.value
+        elif isinstance(extension.value, x509.KeyUsage):
+            usage = extension.value
+    if basic is None or not basic.ca or (usage is not None and not usage.key_cert_sign):
         raise Refused("certificate-chain", f"{_name(issuer)} may not issue certificates")
     if basic.path_length is not None and below > basic.path_length:
         raise Refused("certificate-chain", f"{_name(issuer)} may not issue for so long a chain")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE_LIMIT: Final = 4_000_000
 COUNT_LIMIT: Final = 500
+_MALFORMED: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError, x509.InvalidVersion)
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 
 
@@ -101,7 +102,7 @@ def _intel(file: Path, content: bytes) -> IntelCollateral:
             begins=max(begins),
             ends=min(ends),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _MALFORMED as error:
         raise InputError(f"the collateral {file} is malformed: {type(error).__name__}") from None
 
 

@@ -84,7 +84,6 @@ class TdxPolicy(Record):
     mr_seam: Literal["any"] | Some[Hex48] = "any"
     statuses: Some[TcbStatus] = ("UpToDate",)
     advisories: Literal["any"] | tuple[str, ...] = ()
-    debug: bool = False
 
 
 class SgxPolicy(Record):
@@ -97,7 +96,6 @@ class SgxPolicy(Record):
     min_isv_svn: Annotated[int, Field(ge=0, le=65535)] = 0
     statuses: Some[TcbStatus] = ("UpToDate",)
     advisories: Literal["any"] | tuple[str, ...] = ()
-    debug: bool = False
 
     @model_validator(mode="after")
     def _signer_needs_product(self) -> SgxPolicy:
