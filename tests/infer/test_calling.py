@@ -39,7 +39,7 @@ def echo() -> FastAPI:
 
     @app.get("/unknown")
     def unknown() -> None:
-        raise ZeroDivisionError("secret value 42")
+        raise ZeroDivisionError("secret value sesame")
 
     @app.get("/number")
     def number(n: int) -> int:
@@ -97,7 +97,7 @@ def test_an_error_of_eyelid_arrives_as_its_sentence(address: str) -> None:
 def test_an_unexpected_error_tells_its_kind_and_no_value(address: str) -> None:
     with Caller(address) as caller, pytest.raises(InferenceError, match="ZeroDivisionError") as caught:
         caller.get("/unknown")
-    assert "42" not in str(caught.value)
+    assert "sesame" not in str(caught.value)
 
 
 def test_a_malformed_parameter_is_named(address: str) -> None:

@@ -118,7 +118,8 @@ class Caller:
             ) from error
         except httpx.HTTPError as error:
             raise InferenceError(
-                f"the connection to {self.address} broke ({type(error).__name__}); try again"
+                f"the connection to {self.address} broke ({type(error).__name__}); it may have been "
+                "too much at once, else try again"
             ) from error
 
     def __enter__(self) -> Self:

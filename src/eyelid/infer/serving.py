@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -31,6 +31,8 @@ HEADER = "eyelid-protocol"
 STALL_S = 30.0
 """A client that sends nothing for so long in the middle of a request is let go."""
 MAX_CONNECTIONS = 64
+DRAIN = 64 * 2**20
+"""Bytes of a refused body that are read and dropped."""
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -96,6 +98,7 @@ class _Bounds:
             )
             return
         if not length.isdigit() or int(length) > self._max:
+            await self._drain(receive)
             await _answer(send, 413, self._too_large)
             return
         seen, done = 0, False
@@ -124,7 +127,19 @@ class _Bounds:
         except Exception as error:
             if started or os.environ.get("EYELID_DEBUG"):
                 raise
+            if not done:
+                await self._drain(receive)
             await _answer(send, *self._why(error))
+
+    async def _drain(self, receive: Receive) -> None:
+        """Let a client that is still sending finish, within bounds: else it never reads why it is refused."""
+        left = DRAIN
+        with suppress(TimeoutError):
+            while left > 0:
+                message = await asyncio.wait_for(receive(), STALL_S)
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
     @property
     def _too_large(self) -> str:
