@@ -1,7 +1,7 @@
 """Multi-party inference beside SPU alone on the same graph: wall and processor seconds, bytes, agreement.
 
-The network is TenSEAL's tutorial's with rectifiers: 28 x 28 digits, conv 4@7x7/3 - fc 256-64 - fc 64-10. Runs on
-loopback, and behind an emulated link of 20 ms and 100 Mbit/s. Needs 'eyelid infer mpc setup'.
+The network is that of TenSEAL's tutorial with rectifiers: 28 x 28 digits, conv 4@7x7/3, fc 256-64, fc 64-10.
+On loopback, or behind an emulated line of 20 ms and 100 Mbit/s. Needs 'eyelid infer mpc setup'.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from shutil import which
 
 import pytest
 
+from eyelid.infer.mpc import setup
+
 HERE = Path(__file__).parent
 
 IMPORT_TORCH = (
@@ -44,6 +46,9 @@ RUN_TORCH = (
 RUN_TPM = ("test_docs.py::test_the_examples_of_a_page_run[docs/howto/attested-counting.md]",)
 """Tests that need a TPM in software and a sandbox, by the beginnings of their ids."""
 
+RUN_SPU = ("test_docs.py::test_the_examples_of_a_page_run[docs/howto/mpc.md]",)
+"""Tests that need the environment of SPU, by the beginnings of their ids."""
+
 torch_is_missing = find_spec("torch") is None
 collect_ignore = [HERE / name for name in IMPORT_TORCH] if torch_is_missing else []
 
@@ -66,6 +71,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.nodeid.startswith(ids):
                 item.add_marker(skip)
+    if reason := setup.missing():
+        ids = tuple(f"{HERE.name}/{name}" for name in RUN_SPU)
+        for item in items:
+            if item.nodeid.startswith(ids):
+                item.add_marker(pytest.mark.skip(reason=reason))
     if torch_is_missing:
         ids = tuple(f"{HERE.name}/{name}" for name in RUN_TORCH)
         skip = pytest.mark.skip(reason="needs torch: pip install 'eyelid[attack,audit,cloak]'")
