@@ -61,6 +61,7 @@ def test_a_vcek_says_what_its_chip_is() -> None:
     assert vcek.is_issued_by(ask.certificate)
     assert not vcek.is_issued_by(ark.certificate)
     assert not vcek.is_issued_by(issue("SEV-Milan", p256()).certificate)
+    assert not vcek.is_issued_by(issue("SEV-Genoa", ask.key, ark).certificate)
     assert (vcek.not_before, vcek.not_after) == (BEGIN, END)
     assert (vcek.product, vcek.chip, vcek.tcb) == ("Milan-B0", b"\x01" * 64, amd.TCB)
 
