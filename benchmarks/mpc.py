@@ -180,8 +180,8 @@ def prepare(model: Network, images: np.ndarray, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=30, help="runs a block; blocks are interleaved")
-    parser.add_argument("--blocks", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=20, help="runs a block; blocks are interleaved")
+    parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--protocol", choices=[*PROTOCOLS], action="append")
     parser.add_argument("--batch", type=int, action="append")
     parser.add_argument("--slow", action="store_true", help="behind 20 ms and 100 Mbit/s")

@@ -151,7 +151,7 @@ def test_a_taken_port_is_named(table: MakeTable) -> None:
     host, _, port = here.peers.party[1].address.rpartition(":")
     with (
         socket.create_server((host, int(port))),
-        pytest.raises(InferenceError, match=r":\d+ of data is taken"),
+        pytest.raises(UsageError, match=r":\d+ of data is taken"),
     ):
         here.session("data", connect_s=1.0).__enter__()
 

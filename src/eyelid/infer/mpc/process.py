@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from eyelid.errors import InferenceError
+from eyelid.errors import InferenceError, UsageError
 from eyelid.infer.mpc import setup
 from eyelid.infer.mpc.party import frames
 
@@ -47,6 +47,9 @@ SENTENCES = {
     "malformed": "{party} sent a message that makes no sense; the session is over and there is no result.",
     "broken": "SPU stopped with an error ({detail}); the session is over and there is no result.",
 }
+
+WRONG_USE = {"port", "address"}
+"""Failures that no other party can mend."""
 
 
 class PartyProcess:
@@ -85,7 +88,10 @@ class PartyProcess:
             frames.send(self._channel, order, arrays)
 
     def hear(self) -> tuple[dict[str, Any], list[NDArray[np.float32]]]:
-        """Wait for what the party says; raises :class:`InferenceError` when it failed or is gone."""
+        """Wait for what the party says.
+
+        Raises :class:`InferenceError` when it failed or is gone, :class:`UsageError` where it cannot listen.
+        """
         try:
             event, arrays = frames.receive(self._channel)
         except (EOFError, OSError, ValueError) as error:
@@ -95,7 +101,8 @@ class PartyProcess:
                 f"This party's process ended {how}; the session is over and there is no result."
             ) from error
         if event["event"] == "failed":
-            raise InferenceError(self._sentence(event))
+            kind = UsageError if event["why"] in WRONG_USE else InferenceError
+            raise kind(self._sentence(event))
         return event, arrays
 
     def kill(self) -> None:
