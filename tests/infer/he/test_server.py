@@ -67,14 +67,14 @@ def test_all_responses_have_one_size(shop: Shop) -> None:
 def test_a_wrong_key_reads_nothing(shop: Shop) -> None:
     """Whoever decrypts with another key names the right vector as often as by chance: 1 in 40."""
     stolen = Client(shop.offer, dataclasses.replace(shop.client._secret, key=shop.other._secret.key))
-    right, closest = 0, []
+    right, sizes = 0, []
     for place in range(VECTORS):
         request = shop.client.encrypt(shop.vectors[place])
         response = shop.server.run(request.data)
         right += int(stolen.classes(response, request)[0]) == place
-        closest.append(np.abs(stolen.decrypt(response, request, exact=True)).min())
+        sizes.append(np.median(np.abs(stolen.decrypt(response, request, exact=True))))
     assert right <= 6  # more has a probability below 1e-4 by chance
-    assert np.median(closest) > 1
+    assert min(sizes) > 10  # numbers that no similarity has
 
 
 def test_keys_that_the_server_does_not_have(shop: Shop) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,18 +34,17 @@ class Wire(BaseModel):
 class Offer(BaseModel, ABC):
     """The public part of an artefact, all that a client needs; ``artefact`` is its SHA-256, hexadecimal.
 
-    Every request has the form ``request``, whatever it holds; responses have the form ``response``.
+    Every request has the form ``request``, whatever it holds; responses have the form ``response``. Clients
+    round scores to multiples of ``rounding``, which is above the noise of decryption.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    rounding: ClassVar[float]
-    """Scores go out as multiples of this, far above the noise of decryption."""
-
     name: str = Field(max_length=200)
     artefact: str = Field(pattern=r"^[0-9a-f]{64}$")
     demands: Demands
     request: Wire
     response: Wire
+    rounding: float = Field(gt=0.0, lt=2.0**64)
 
     @abstractmethod
     def pack(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:

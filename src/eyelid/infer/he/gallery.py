@@ -10,7 +10,7 @@ rescaling: the ring has one prime for data and one for keys.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -37,6 +37,7 @@ that prime, is a thousand times the usual in the slots of roots near 1.
 PROBE_SCALE: Final = 2.0**26
 GALLERY_SCALE: Final = 2.0**23
 """The noise of rotations, in the probe, and of encryption, in the gallery, then count alike."""
+ROUNDING: Final = 2.0**-7
 MAX_VECTORS: Final = 2**17
 
 
@@ -48,7 +49,6 @@ class GalleryOffer(Offer):
     """
 
     kind: Literal["gallery"] = "gallery"
-    rounding: ClassVar[float] = 2.0**-7
     vectors: int = Field(ge=1, le=MAX_VECTORS)
     dimensions: int = Field(ge=2, le=DEGREE // 2)
     names: tuple[str, ...] = Field(default=(), max_length=MAX_VECTORS)
@@ -94,6 +94,7 @@ def offer(
         demands=Demands(scheme=scheme(), rotations=tuple(sorted(steps)), relinearise=encrypted),
         request=Wire(count=1, primes=1, scale=PROBE_SCALE),
         response=Wire(count=blocks, primes=1, scale=PROBE_SCALE * GALLERY_SCALE),
+        rounding=ROUNDING,
         vectors=vectors,
         dimensions=dimensions,
         names=names,

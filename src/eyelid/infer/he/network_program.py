@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+import math
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import seal
     from numpy.typing import NDArray
 
-    from eyelid.infer.he.artefact import Artefact
+    from eyelid.infer.he.artefact import Artefact, StageRecord
     from eyelid.infer.he.evaluation_keys import EvaluationKeys
 
 
@@ -26,7 +27,6 @@ class NetworkOffer(Offer):
     """A network as clients see it: what images it takes, how many scores it gives, nothing of its layers."""
 
     kind: Literal["network"] = "network"
-    rounding: ClassVar[float] = 2.0**-4
     manifest: Manifest
 
     def pack(self, values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
@@ -54,8 +54,16 @@ def offer(artefact: Artefact, name: str, digest: str) -> NetworkOffer:
             primes=last.primes - last.squares,
             scale=last.scale if last.squares else last.product_scale,
         ),
+        rounding=_rounding(manifest, last),
         manifest=manifest,
     )
+
+
+def _rounding(manifest: Manifest, last: StageRecord) -> float:
+    """Return a power of two between a 64th and a 32nd of the largest score that calibration saw."""
+    room = math.log2(math.prod(manifest.scheme.moduli[: last.primes - 1 or 1])) - 1
+    scale = last.scale if last.squares else last.product_scale
+    return 2.0 ** (math.ceil(room - last.headroom_bits - math.log2(scale)) - 6)
 
 
 class NetworkProgram(Program):
