@@ -81,7 +81,8 @@ def write(layers: Sequence[nn.Module], shape: tuple[int, int, int], path: Path) 
             case nn.Flatten():
                 builder.add("Flatten", name("flatten"))
             case _ if hasattr(layer, "bend"):  # x + bend x^2 = bend ((x + 1 / 2 bend)^2 - 1 / 4 bend^2)
-                shift, bend = np.float32(0.5 / layer.bend), np.float32(layer.bend)
+                bend = np.float32(layer.bend)  # type: ignore[arg-type]
+                shift = np.float32(0.5) / bend
                 moved = builder.add("Add", name("shift"), builder.last, np.asarray(shift))
                 builder.add("Mul", name("square"), moved, moved)
                 builder.add("Mul", name("scale"), builder.last, np.asarray(bend))

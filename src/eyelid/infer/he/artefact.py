@@ -84,12 +84,14 @@ class StageRecord(Frozen):
 class Stage:
     """A linear map of earlier results plus bias, squared unless it is the last: one step of evaluation.
 
-    ``maps`` has one map for each of ``record.sources`` (-1 is the image); ``bias`` is float64 (outputs,).
+    ``maps`` has one map for each of ``record.sources`` (-1 is the image); ``bias`` and ``center``, which is
+    subtracted after the square, are float64 (outputs,); a stage without a square has no center.
     """
 
     record: StageRecord
     maps: tuple[Sparse, ...]
     bias: NDArray[np.float64]
+    center: NDArray[np.float64]
     packing: Packing | None
 
 
@@ -110,6 +112,7 @@ class Artefact:
                     arrays[f"{number}.{term}.{key}"] = value.astype(np.int32)
                 arrays[f"{number}.{term}.values"] = linear.values.astype(np.float32)
             arrays[f"{number}.bias"] = stage.bias
+            arrays[f"{number}.center"] = stage.center
             packing = None
             if stage.packing is not None:
                 layout = stage.packing.layout
@@ -183,7 +186,7 @@ def _array_names(heads: list[_Head]) -> list[str]:
     names = []
     for number, head in enumerate(heads):
         parts = [f"{t}.{key}" for t in range(len(head.shapes)) for key in ("rows", "columns", "values")]
-        parts += ["bias", *(("ciphertext", "slot") if head.packing is not None else ())]
+        parts += ["bias", "center", *(("ciphertext", "slot") if head.packing is not None else ())]
         names += [f"{number}.{part}.npy" for part in parts]
     return names
 
@@ -204,7 +207,7 @@ def _stage(number: int, head: _Head, array: _Reader) -> Stage:
         layout = Layout(whole("ciphertext"), whole("slot"), head.packing.period)
         way = head.packing
         packing = Packing(layout, way.contraction, way.cyclic, way.cell, way.baby, way.offset)
-    return Stage(head.record, maps, real("bias"), packing)
+    return Stage(head.record, maps, real("bias"), real("center"), packing)
 
 
 if TYPE_CHECKING:

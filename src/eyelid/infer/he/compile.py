@@ -62,7 +62,7 @@ def compile(  # noqa: A001 (the word of the field)
         output_slots=tuple(range(classes) if last is None else last.layout.slot.tolist()),
     )
     made = [
-        Stage(_record(stage, chosen, stages), stage.maps, stage.bias, packing)
+        Stage(_record(stage, chosen, stages), stage.maps, stage.bias, stage.center, packing)
         for stage, packing in zip(stages, packings, strict=True)
     ]
     return Artefact(manifest, tuple(made))

@@ -126,13 +126,17 @@ class Coder:
             return ciphertext
         return self.evaluator.mod_switch_to(ciphertext, self.levels[primes])
 
-    def squared(self, total: seal.Ciphertext, keys: seal.RelinKeys, scale: float) -> seal.Ciphertext:
-        """Return the square, one prime lower, at exactly ``scale``."""
+    def squared(
+        self, total: seal.Ciphertext, keys: seal.RelinKeys, scale: float, center: seal.Plaintext | None
+    ) -> seal.Ciphertext:
+        """Return the square, one prime lower, at exactly ``scale``, less its center."""
         self.evaluator.square_inplace(total)
         # In this order: rescaling rounds every part, and the secret's square multiplies that of the third.
         self.evaluator.relinearize_inplace(total, keys)
         self.evaluator.rescale_to_next_inplace(total)
         total.scale(scale)
+        if center is not None:
+            self.evaluator.sub_plain_inplace(total, center)
         return total
 
 
@@ -158,6 +162,10 @@ class PackedStage:
         self.bias = [
             coder.plain(row, self.record.product_scale, self.record.primes)
             for row in spread(stage.bias, layout, coder.slots)
+        ]
+        self.centers = [
+            coder.plain(row, self.record.scale, self.record.primes - 1)
+            for row in (spread(stage.center, layout, coder.slots) if stage.record.squares else ())
         ]
 
     def run(
@@ -193,7 +201,7 @@ class PackedStage:
             if bias is not None:
                 ours.add_plain_inplace(total, bias)
             if self.record.squares:
-                total = self.coder.squared(total, relinearisation, self.record.scale)
+                total = self.coder.squared(total, relinearisation, self.record.scale, self.centers[output])
             results.append(total)
         return results
 

@@ -35,7 +35,10 @@ IMAGE = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
-    """One stage: ``sum of maps of sources + bias``, squared where ``squares``.
+    """One stage: ``sum of maps of sources + bias``, squared where ``squares``, less ``center``.
+
+    The center is the mean over the calibration images: what is left is smaller, and so is what the rounding
+    of the next weights makes of it.
 
     ``largest`` is the largest result before the square over the calibration images (1 by normalisation where
     it is squared), ``spread`` the root mean square of each source, ``fit_error`` the error of
@@ -46,6 +49,7 @@ class Lowered:
     sources: tuple[int, ...]
     maps: tuple[Sparse, ...]
     bias: Array
+    center: Array
     shape: tuple[int, ...]
     squares: bool
     largest: float
@@ -106,7 +110,7 @@ class _Lowering:
             nodes.append(Node(node.name, operation, node.inputs, node.shape))
         last = self.values[self.network.nodes[-1].name]
         if not (self.stages and _is_identity(last)):
-            self._stage(self._name(self.network.nodes[-1].name), last, None)
+            self._stage(self._name(self.network.nodes[-1].name), last, None, np.zeros(0))
         else:
             raise InferenceError("the network ends in an activation; let its last layer be linear")
         return tuple(self.stages), Network(self.network.input_shape, tuple(nodes), self.network.digest)
@@ -125,16 +129,19 @@ class _Lowering:
     def _activate(self, node: Node, operation: Relu | Square | Polynomial, source: _Value) -> Polynomial:
         curve = parabola(node.name, operation, source.numbers)
         largest = float(np.abs(source.numbers + curve.shift).max()) or 1.0
-        self._stage(self._name(node.name), source, (1 / largest, curve.shift, curve.error))
-        numbers = curve.curvature * (source.numbers + curve.shift) ** 2 + curve.constant
+        squares = ((source.numbers + curve.shift) / largest) ** 2
+        center = squares.mean(axis=0)
+        self._stage(self._name(node.name), source, (1 / largest, curve.shift, curve.error), center.ravel())
         index = len(self.stages) - 1
-        self.outputs[index] = float(np.sqrt(np.mean(((source.numbers + curve.shift) / largest) ** 4)))
+        self.outputs[index] = float(np.sqrt(np.mean((squares - center) ** 2)))
         gain = curve.curvature * largest**2
-        bias = np.full(numbers[0].size, curve.constant)
-        self.values[node.name] = _Value({index: (None, gain)}, bias, numbers)
+        bias = gain * center.ravel() + curve.constant
+        self.values[node.name] = _Value({index: (None, gain)}, bias, gain * squares + curve.constant)
         return Polynomial(curve.coefficients)
 
-    def _stage(self, name: str, value: _Value, square: tuple[float, float, float | None] | None) -> None:
+    def _stage(
+        self, name: str, value: _Value, square: tuple[float, float, float | None] | None, center: Array
+    ) -> None:
         """Add a stage; ``square`` is its square's factor, shift and fit error, None for the last stage."""
         factor, shift, error = square or (1.0, 0.0, None)
         size = value.bias.size
@@ -148,6 +155,7 @@ class _Lowering:
                 tuple(value.terms),
                 maps,
                 (value.bias + shift) * factor,
+                center,
                 value.shape,
                 squares=square is not None,
                 largest=float(np.abs((value.numbers + shift) * factor).max()),

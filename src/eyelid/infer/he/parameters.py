@@ -26,8 +26,6 @@ MIDDLE_BITS: Final = 5
 """The same between two squares: noise of rescaling and rotations against rounding of weights."""
 LAST_BITS: Final = 10
 """The same for the last linear layer: its scale costs nothing, the prime before it shrinks by as much."""
-LAST_WEIGHT_BITS: Final = -2
-"""The last layer's weights repeat over the slots, so that they round to less noise."""
 SPECIAL_BITS: Final = 1
 """By how much the key prime exceeds the others: it divides the noise of rotations."""
 MARGIN_BITS: Final = 2
@@ -63,8 +61,8 @@ def bits(degree: int, depth: int, answer: float) -> Bits | None:
     for step in range(4 * PRIME_BITS, 4 * LEAST_WEIGHT_BITS - 1, -1):
         weight = step / 8 if depth == 0 else step / 4
         scales = [weight + IMAGE_BITS, *[weight + MIDDLE_BITS] * (depth - 1), weight + LAST_BITS][: depth + 1]
-        last = scales[-1] + weight + LAST_WEIGHT_BITS
-        first = math.ceil(last + MARGIN_BITS + max(0.0, math.log2(answer)))
+        last = scales[-1] + weight - math.log2(answer)  # so that precision is relative to the answers
+        first = math.ceil(scales[-1] + weight + MARGIN_BITS)
         chain = [math.ceil(2 * (scales[k] + weight) - scales[k + 1]) for k in range(depth)]
         special = min(PRIME_BITS, max([first, *chain]) + SPECIAL_BITS)
         primes = [first, *reversed(chain), special]

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from eyelid.infer.he.planning import Cost
 
 SEED_BYTES: Final = 64
-MS: Final = {"transform": 0.034, "product": 0.025, "square": 0.06}
-"""Milliseconds at N = 8192, one thread: a number-theoretic transform in a rotation, and, for each prime, a
-product with a plaintext and a square; what this project's machine took, so estimates elsewhere differ."""
+MS: Final = {"switch": 0.24, "product": 0.1, "square": 0.2}
+"""Milliseconds at N = 8192, one thread: a key switch for each of primes * (primes + 1) parts, and for each
+prime a product with a plaintext and a square. Other machines differ."""
 
 
 class LayerReport(Frozen):
@@ -73,7 +73,7 @@ class Report(Frozen):
         per = f" for {self.images} images" if self.images > 1 else ""
         lines.append(
             f"estimated {self.milliseconds:.0f} ms{per}; request {self.request_mb:.2f} MB, answer "
-            f"{self.answer_mb:.2f} MB, {self.rotation_keys} rotation keys; all keys {self.keys_mb:.1f} MB, once"
+            f"{self.answer_mb:.2f} MB, {self.rotation_keys} rotation keys; keys {self.keys_mb:.1f} MB, once"
         )
         return "\n".join(lines)
 
@@ -115,7 +115,7 @@ def _layer(stage: Stage, manifest: Manifest, cost: Cost | None) -> LayerReport:
     rotations = 0 if cost is None else cost.rotations
     products = sum(len(linear.values) for linear in stage.maps) if cost is None else cost.products
     size = manifest.scheme.degree / 8192 * math.log2(manifest.scheme.degree) / 13
-    switches = (rotations + squares) * record.primes * (record.primes + 1) * MS["transform"]
+    switches = (rotations + squares) * record.primes * (record.primes + 1) * MS["switch"]
     work = switches + record.primes * (products * MS["product"] + squares * MS["square"])
     return LayerReport(
         name=record.name,

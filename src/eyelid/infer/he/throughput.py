@@ -30,6 +30,7 @@ class ScalarStage:
                 if plain is not None:
                     self.rows[row].append((source, int(column), plain))
         self.bias = [coder.plain(float(value), record.product_scale, record.primes) for value in stage.bias]
+        self.centers = [coder.plain(float(value), record.scale, record.primes - 1) for value in stage.center]
 
     def run(
         self,
@@ -44,7 +45,7 @@ class ScalarStage:
             for source in self.record.sources
         }
         results = []
-        for row, bias in zip(self.rows, self.bias, strict=True):
+        for number, (row, bias) in enumerate(zip(self.rows, self.bias, strict=True)):
             (source, column, plain), *others = row
             total = ours.multiply_plain(inputs[source][column], plain)
             for source, column, plain in others:
@@ -52,6 +53,7 @@ class ScalarStage:
             if bias is not None:
                 ours.add_plain_inplace(total, bias)
             if self.record.squares:
-                total = self.coder.squared(total, relinearisation, self.record.scale)
+                center = self.centers[number]
+                total = self.coder.squared(total, relinearisation, self.record.scale, center)
             results.append(total)
         return results
