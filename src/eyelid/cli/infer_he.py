@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
 from eyelid.cli import infer_he_faces
 from eyelid.cli.options import Force, Json
-
-if TYPE_CHECKING:
-    from eyelid.infer.he.artefact import Artefact
 
 app = typer.Typer(
     help="Homomorphic encryption: the server computes on ciphertexts and never holds a key to them.",
@@ -46,12 +43,12 @@ def compile_model(
     as_json: Json = False,
 ) -> None:
     """Turn a network into an artefact for the server: weights and parameters, no keys."""
-    from eyelid.cli.output import say_json
+    from eyelid.cli.output import say, say_json
     from eyelid.errors import UsageError
     from eyelid.infer import onnx_reader, pictures
     from eyelid.infer.he.artefact import Target
     from eyelid.infer.he.compile import compile as compile_network
-    from eyelid.infer.he.network_program import offer
+    from eyelid.infer.he.report import report
     from eyelid.media.atomic import atomic_output
 
     if target not in list(Target):
@@ -60,60 +57,12 @@ def compile_model(
     artefact = compile_network(network, pictures.load(calibrate, network.input_shape), Target(target))
     with atomic_output(output, force=force) as partial:
         partial.write_bytes(artefact.save())
+    told = report(artefact)
     if as_json:
-        told = offer(artefact, output.name, "0" * 64)
-        stages = [stage.record.model_dump(mode="json") for stage in artefact.stages]
-        say_json("artefact", {"file": str(output), "stages": stages, **_sizes(told)})
+        say_json("artefact", {"file": str(output), **told.model_dump(mode="json")})
     else:
-        _describe(artefact, output)
-
-
-def _sizes(told: object) -> dict[str, object]:
-    from eyelid.infer.he import evaluation_keys, wire
-    from eyelid.infer.he.contract import Offer
-    from eyelid.infer.he.wire import Kind
-
-    assert isinstance(told, Offer)
-    scheme = told.demands.scheme
-    return {
-        "degree": scheme.degree,
-        "modulus_bits": sum(modulus.bit_length() for modulus in scheme.moduli),
-        "request_bytes": wire.size(scheme, told.request, Kind.REQUEST),
-        "response_bytes": wire.size(scheme, told.response, Kind.RESPONSE),
-        "evaluation_keys_bytes": evaluation_keys.body_size(told.demands),
-    }
-
-
-def _describe(artefact: Artefact, path: Path) -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.filesize import decimal
-    from rich.markup import escape
-    from rich.table import Table
-
-    from eyelid.cli.output import say
-    from eyelid.infer.he.network_program import offer
-
-    table = Table(box=SIMPLE)
-    for name in ("layer", "primes", "scale", "headroom", "precision"):
-        table.add_column(name, justify="left" if name == "layer" else "right")
-    for stage in artefact.stages:
-        record = stage.record
-        table.add_row(
-            escape(record.name),
-            str(record.primes),
-            f"{record.scale:.3g}",
-            f"{record.headroom_bits:.1f} bits",
-            f"{record.precision_bits:.1f} bits",
-        )
-    Console().print(table)
-    sizes = _sizes(offer(artefact, path.name, "0" * 64))
-    say(f"degree {sizes['degree']}, {sizes['modulus_bits']} bits of modulus: 128 bits of security")
-    for label in ("request", "response", "evaluation_keys"):
-        size = sizes[f"{label}_bytes"]
-        assert isinstance(size, int)
-        say(f"{label.replace('_', ' ')}: {decimal(size)}")
-    say(f"{path}: for the server; it holds no key. Next: eyelid infer he keygen {path}")
+        say(str(told))
+        say(f"{output}: for the server; it holds no key. Next: eyelid infer he keygen {output}")
 
 
 @app.command("keygen")
