@@ -87,6 +87,7 @@ def test_an_sgx_quote_has_its_exact_status_and_advisories(samples: Path) -> None
     verdict = appraise(samples / "dcap" / "sgx_quote", Kind.SGX, SUMMER, samples / "dcap")
     assert verdict.passed, verdict.failures
     assert verdict.assurance is Assurance.TEE
+    assert not any("does not ship" in gap for gap in verdict.not_covered)
     assert verdict.claims is not None
     assert verdict.claims.tcb_status == SGX_STATUS
     assert verdict.claims.advisories == SGX_ADVISORIES

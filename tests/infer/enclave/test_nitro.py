@@ -117,6 +117,13 @@ def test_any_other_cbor_is_refused(item: Any) -> None:
     assert failed(appraise(signed)) == ["format"]
 
 
+@pytest.mark.parametrize("protected", [b"\xa1\x01\x26", b"\xa0", b"\xa2\x01\x38\x22\x02\x80", b"\x01"])
+def test_a_header_that_names_another_algorithm_is_refused(protected: bytes) -> None:
+    payload = cbor2.loads(nitro.document())[2]
+    assert appraise(nitro.sign(ENCLAVE, payload)).passed
+    assert failed(appraise(nitro.sign(ENCLAVE, payload, protected))) == ["format"]
+
+
 def test_another_key_than_the_certificate_s_is_refused() -> None:
     other = issue("enclave", p384(), ZONE, authority=False)
     assert failed(appraise(nitro.document(certificate=other.der))) == ["signature"]

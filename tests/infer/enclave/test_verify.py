@@ -108,6 +108,7 @@ def test_sound_evidence_passes_and_gives_its_key(scene: Make, kind: Kind) -> Non
     today = verdict.model_copy(update={"appraised_now": True})
     assert today.attested_key() == made.evidence.binding.key
     assert any("the policy's own, not one of eyelid's" in check.reason for check in verdict.checks)
+    assert "the policy pins it, eyelid does not ship it" in verdict.not_covered[-1]
 
 
 @pytest.mark.parametrize("kind", list(Kind))

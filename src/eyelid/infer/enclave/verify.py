@@ -86,8 +86,15 @@ def verify(
         checks=tuple(found.checks),
         claims=authentic.claims if authentic else None,
         key=evidence.binding.key.hex() if passed and evidence.binding is not None else None,
-        not_covered=NOT_COVERED[evidence.kind],
+        not_covered=(*NOT_COVERED[evidence.kind], *_own_root(authentic)),
     )
+
+
+def _own_root(authentic: Authentic | None) -> tuple[str, ...]:
+    """Say that eyelid does not know a root, for then the policy alone makes it one."""
+    if authentic is None or authentic.root.shipped:
+        return ()
+    return (f"whose root {authentic.root.name} is: the policy pins it, eyelid does not ship it",)
 
 
 def _examine(case: Case, found: Findings) -> Authentic:
