@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,15 @@ def few_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manifest, "LIBRARIES", ("pydantic",))
 
 
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A copy of the package, that tests may change and nobody else does."""
+    copy = tmp_path / "code" / "eyelid"
+    shutil.copytree(CODE, copy, ignore=shutil.ignore_patterns("__pycache__", "weights"))
+    (copy / "models" / "weights").mkdir()
+    return copy
+
+
 @contextmanager
 def device_of(tpm: SoftwareTpm) -> Iterator[Tpm]:
     file = open_tpm(tpm.socket)
@@ -61,11 +71,8 @@ def remove_one_byte(path: Path) -> None:
 
 @pytest.mark.enable_socket
 @pytest.mark.allow_hosts(["127.0.0.1"])
-def test_one_byte_more_in_model_or_code_ends_all(tpm: SoftwareTpm, tmp_path: Path) -> None:
+def test_one_byte_more_in_model_or_code_ends_all(tpm: SoftwareTpm, tmp_path: Path, code: Path) -> None:
     """The whole story: sealed model, sealed key, restart after restart."""
-    code = tmp_path / "code" / "eyelid"
-    shutil.copytree(CODE, code, ignore=shutil.ignore_patterns("__pycache__", "weights"))
-    (code / "models" / "weights").mkdir()
     model = tmp_path / "model.sealed"
     secret, content = encrypt(live.write_model(tmp_path / "model.onnx").read_bytes())
     model.write_bytes(content)
@@ -119,14 +126,16 @@ def test_one_byte_more_in_model_or_code_ends_all(tpm: SoftwareTpm, tmp_path: Pat
 @pytest.mark.enable_socket
 @pytest.mark.allow_hosts(["127.0.0.1"])
 @pytest.mark.parametrize("what", ["model", "configuration"])
-def test_a_client_refuses_what_its_policy_does_not_list(tpm: SoftwareTpm, tmp_path: Path, what: str) -> None:
+def test_a_client_refuses_what_its_policy_does_not_list(
+    tpm: SoftwareTpm, tmp_path: Path, code: Path, what: str
+) -> None:
     model = live.write_model(tmp_path / "model.onnx")
-    launch = Launch(model=model, tpm=tpm.socket, certificates=tpm.certificates)
+    launch = Launch(model=model, tpm=tpm.socket, certificates=tpm.certificates, code=code)
     policy = live.policy_for(tpm, tmp_path, launch.manifest().digest)
     if what == "model":
         live.write_model(model, weight=1.0000001)
     else:
-        launch = Launch(Configuration(threads=2), model, tpm=tpm.socket, certificates=tpm.certificates)
+        launch = replace(launch, configuration=Configuration(threads=2))
     tpm.reboot()
     with (
         Enclosed(launch) as workload,
@@ -140,9 +149,11 @@ def test_a_client_refuses_what_its_policy_does_not_list(tpm: SoftwareTpm, tmp_pa
     assert b"/infer" not in tap.up
 
 
-def test_a_server_cannot_start_where_something_else_was_measured(tpm: SoftwareTpm, tmp_path: Path) -> None:
+def test_a_server_cannot_start_where_something_else_was_measured(
+    tpm: SoftwareTpm, tmp_path: Path, code: Path
+) -> None:
     model = live.write_model(tmp_path / "model.onnx")
-    launch = Launch(model=model, tpm=tpm.socket, certificates=tpm.certificates)
+    launch = Launch(model=model, tpm=tpm.socket, certificates=tpm.certificates, code=code)
     tpm.reboot()
     with Enclosed(launch):
         pass
@@ -151,7 +162,7 @@ def test_a_server_cannot_start_where_something_else_was_measured(tpm: SoftwareTp
     live.write_model(model, weight=2)
     with pytest.raises(AttestationError, match="restart the machine"):
         Enclosed(launch)
-    with Enclosed(Launch(model=model, tpm=tpm.socket, pcr=12)):
+    with Enclosed(replace(launch, pcr=12)):
         pass
 
 

@@ -53,6 +53,8 @@ def command(code: Path, *, model: Path | None, writable: tuple[Path, ...] = ()) 
         "--clearenv",
         *("--cap-drop", "ALL"),
         *("--hostname", "eyelid"),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *("--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108 - its own; first, for Python may be below it
     ]
     for path in sorted(readable):
         arguments += ["--ro-bind", str(path), str(path)]
@@ -68,7 +70,6 @@ def command(code: Path, *, model: Path | None, writable: tuple[Path, ...] = ()) 
         arguments += ["--ro-bind", str(model.resolve()), str(MODEL)]
     for path in writable:
         arguments += ["--bind", str(path), str(path)]
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108 - its own
     for name, value in SETTINGS.items():
         arguments += ["--setenv", name, value]
     isolated = ["-I", "-S", "-B", "-X", "pycache_prefix=/tmp/none"]
