@@ -107,7 +107,8 @@ def table(rows):
         time_, error = np.median(seconds), np.mean(errors)
         base, least = np.median(ours[0]), np.mean(ours[1])
         print(
-            f"{name:<12}{time_:>10.4f}{time_ / base:>9.1f}{error:>10.4f}{error / least:>9.1f}{max(errors):>10.4f}"
+            f"{name:<12}{time_:>10.4f}{time_ / base:>9.1f}"
+            f"{error:>10.4f}{error / least:>9.1f}{max(errors):>10.4f}"
         )
 
 
