@@ -58,7 +58,9 @@ def pytest_report_header() -> list[str]:
 
 
 def tpm_is_missing() -> bool:
-    return find_spec("tpm2_pytss") is None or not all(map(which, ("swtpm", "swtpm_setup", "bwrap")))
+    from eyelid.infer.enclave.sandbox import available
+
+    return find_spec("tpm2_pytss") is None or not all(map(which, ("swtpm", "swtpm_setup"))) or not available()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
