@@ -1,8 +1,9 @@
 """SPU alone on the same network, as its own examples use it: run by mpc.py inside SPU's environment.
 
-Arguments: a JSON object with rank, addresses, protocol, batch, runs, folder (plan, weights, images), tls (a
-folder with certificates, or null) and party (the folder of eyelid's graph). Prints one line of JSON: for each
-run the wall seconds from image to scores at the data owner, and the processor seconds of this party.
+Arguments: a JSON object with rank, addresses, protocol, batch, folder (plan, weights, images), tls (a folder
+with certificates, or null) and party (the folder of eyelid's graph). Each line of standard input is a run,
+after which it prints the wall seconds from image to scores at the data owner, and this party's
+processor seconds.
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ def main() -> None:
         [SECRET] * len(names),
         lambda _: ["output"],
     )
-    wall, cpu = [], []
-    for _ in range(order["runs"]):
+    print("ready", flush=True)
+    for _ in sys.stdin:
         link.barrier()
         start, before = time.perf_counter(), time.process_time()
         share("input", images, 1)
@@ -108,11 +109,10 @@ def main() -> None:
         else:
             link.send(1, mine.meta)
             link.send(1, mine.share_chunks[0])
-        wall.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - before)
+        wall, cpu = time.perf_counter() - start, time.process_time() - before
+        print(json.dumps([wall, cpu]), flush=True)
     link.barrier()
     link.stop_link()
-    print(json.dumps({"wall": wall, "cpu": cpu}))
 
 
 main()

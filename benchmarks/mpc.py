@@ -82,88 +82,103 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def ours(
-    model: Network, images: np.ndarray, protocol: str, batch: int, runs: int, slow: bool
-) -> dict[str, Any]:
-    """Return wall seconds of each predict(), and the processor seconds of a party and a run."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        peers = rehearsal.peers_here(folder, PROTOCOLS[protocol])
+class Eyelid:
+    """A session of ours; each run takes the next images."""
+
+    def __init__(self, model: Network, images: np.ndarray, protocol: str, batch: int, slow: bool) -> None:
+        self.model, self.images, self.protocol = model, images, protocol
+        self.batch, self.slow, self.at = batch, slow, 0
+        self.agree: list[float] = []
+        self.sent = 0
+
+    def __enter__(self) -> Eyelid:
+        self.kept = ExitStack()
+        folder = Path(self.kept.enter_context(tempfile.TemporaryDirectory()))
+        peers = rehearsal.peers_here(folder, PROTOCOLS[self.protocol])
         real = [int(member.address.rpartition(":")[2]) for member in peers.party]
-        with line(real, slow) as seen:
+        seen = self.kept.enter_context(line(real, self.slow))
 
-            def session(number: int) -> Session:
-                who = NAMES[number]
-                made = Session(
-                    peers, who, key=folder / f"{who}.key", network=model if who == "model" else None
-                )
-                made._order["addresses"] = seen[number]  # all agree on the true ones
-                return made
+        def session(number: int) -> Session:
+            who = NAMES[number]
+            own = self.model if who == "model" else None
+            made = Session(peers, who, key=folder / f"{who}.key", network=own)
+            made._order["addresses"] = seen[number]  # all agree on the true ones
+            return made
 
-            def follow(number: int) -> None:
-                with session(number) as other:
-                    for _ in other.serve():
-                        pass
+        def follow(number: int) -> None:
+            with session(number) as other:
+                for _ in other.serve():
+                    pass
 
-            others = [threading.Thread(target=follow, args=(i,)) for i in range(len(real)) if i != 1]
-            for other in others:
-                other.start()
-            start = time.perf_counter()
-            with session(1) as mine:
-                joined = time.perf_counter() - start
-                wall, cpu, scores, cost = [], [], [], None
-                for number in range(runs + 2):
-                    part = images[number * batch : (number + 1) * batch]
-                    part = part if len(part) == batch else images[:batch]
-                    before, start = processor_s(mine.pid), time.perf_counter()
-                    (answer,) = mine.predict(part)
-                    wall.append(time.perf_counter() - start)
-                    cpu.append(processor_s(mine.pid) - before)
-                    assert answer.scores is not None
-                    scores.append((answer.scores.argmax(1) == model.run(part).argmax(1)).mean())
-                    cost = answer.cost
-            for other in others:
-                other.join()
-    assert cost is not None
-    return {
-        "first": wall[0],
-        "wall": wall[2:],
-        "cpu": cpu[2:],
-        "joined": joined,
-        "agree": float(np.mean(scores)),
-        "sent": cost.sent,
-    }
+        for number in range(len(real)):
+            if number != 1:
+                threading.Thread(target=follow, args=(number,), daemon=True).start()
+        start = time.perf_counter()
+        self.session = self.kept.enter_context(session(1))
+        self.joined = time.perf_counter() - start
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kept.close()
+
+    def run(self) -> tuple[float, float]:
+        part = self.images[self.at : self.at + self.batch]
+        self.at = (self.at + self.batch) % (len(self.images) - self.batch)
+        before, start = processor_s(self.session.pid), time.perf_counter()
+        (answer,) = self.session.predict(part)
+        wall = time.perf_counter() - start
+        assert answer.scores is not None
+        self.agree.append((answer.scores.argmax(1) == self.model.run(part).argmax(1)).mean())
+        self.sent = answer.cost.sent
+        return wall, processor_s(self.session.pid) - before
 
 
-def raw(folder: Path, protocol: str, batch: int, runs: int, slow: bool, tls: bool) -> dict[str, list[float]]:
-    """Return the same of SPU alone, at the data owner."""
-    real = ports(PROTOCOLS[protocol])
-    with line(real, slow) as seen:
-        orders = [
-            {
-                "rank": rank,
-                "addresses": seen[rank],
-                "protocol": protocol,
-                "batch": batch,
-                "runs": runs + 2,
-                "folder": str(folder),
-                "tls": str(folder) if tls else None,
-                "party": str(Path(frames.__file__).parent),
-            }
-            for rank in range(len(real))
-        ]
-        processes = [
-            subprocess.Popen(
-                [str(setup.interpreter()), str(HERE / "_mpc_raw.py"), json.dumps(order)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
+class Raw:
+    """The same of SPU alone, at the data owner."""
+
+    def __init__(self, folder: Path, protocol: str, batch: int, slow: bool, tls: bool) -> None:
+        self.order = {
+            "protocol": protocol,
+            "batch": batch,
+            "folder": str(folder),
+            "tls": str(folder) if tls else None,
+            "party": str(Path(frames.__file__).parent),
+        }
+        self.protocol, self.slow = protocol, slow
+
+    def __enter__(self) -> Raw:
+        self.kept = ExitStack()
+        real = ports(PROTOCOLS[self.protocol])
+        seen = self.kept.enter_context(line(real, self.slow))
+        self.processes = []
+        for rank in range(len(real)):
+            order = json.dumps(self.order | {"rank": rank, "addresses": seen[rank]})
+            command = [str(setup.interpreter()), str(HERE / "_mpc_raw.py"), order]
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
-            for order in orders
-        ]
-        said = [process.communicate(timeout=300)[0] for process in processes]
-    found = json.loads(said[1].splitlines()[-1])
-    return {"wall": found["wall"][2:], "cpu": found["cpu"][2:]}
+            self.processes.append(process)
+            self.kept.callback(process.kill)
+        self._hear("ready")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kept.close()
+
+    def run(self) -> tuple[float, float]:
+        for process in self.processes:
+            process.stdin.write("run\n")
+            process.stdin.flush()
+        wall, cpu = json.loads(self._hear("[")[1])
+        return wall, cpu
+
+    def _hear(self, start: str) -> list[str]:
+        said = []
+        for process in self.processes:
+            while not (text := process.stdout.readline()).startswith(start):
+                assert text, "SPU ended"
+            said.append(text)
+        return said
 
 
 def prepare(model: Network, images: np.ndarray, folder: Path) -> None:
@@ -180,8 +195,7 @@ def prepare(model: Network, images: np.ndarray, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--runs", type=int, default=20, help="runs a block; blocks are interleaved")
-    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=50, help="runs of each, by turns")
     parser.add_argument("--protocol", choices=[*PROTOCOLS], action="append")
     parser.add_argument("--batch", type=int, action="append")
     parser.add_argument("--slow", action="store_true", help="behind 20 ms and 100 Mbit/s")
@@ -197,24 +211,33 @@ def main() -> None:
         prepare(model, images, folder)
         for protocol in options.protocol or PROTOCOLS:
             for batch in options.batch or [1, 32]:
-                found: dict[str, dict[str, list[float]]] = {
-                    key: {"wall": [], "cpu": []} for key in ("SPU, no TLS", "SPU, TLS", "eyelid")
-                }
-                for _ in range(options.blocks):
-                    mine = ours(model, images, protocol, batch, options.runs, options.slow)
-                    blocks = {
-                        "eyelid": mine,
-                        "SPU, no TLS": raw(folder, protocol, batch, options.runs, options.slow, False),
-                        "SPU, TLS": raw(folder, protocol, batch, options.runs, options.slow, True),
-                    }
-                    for key, block in blocks.items():
-                        found[key]["wall"] += block["wall"]
-                        found[key]["cpu"] += block["cpu"]
-                report(f"{protocol}, batch {batch}", found)
-                print(
-                    f"  argmax agrees {mine['agree']:.2%}; joined in {mine['joined']:.1f} s; first answer "
-                    f"{mine['first']:.2f} s; {mine['sent']:,} bytes sent by the data owner"
-                )
+                compare(model, images, folder, protocol, batch, options)
+
+
+def compare(
+    model: Network, images: np.ndarray, folder: Path, protocol: str, batch: int, options: argparse.Namespace
+) -> None:
+    """Keep all sessions open and run them by turns, so that all meet the same noise."""
+    with ExitStack() as kept:
+        mine = kept.enter_context(Eyelid(model, images, protocol, batch, options.slow))
+        sessions = {
+            "SPU, no TLS": kept.enter_context(Raw(folder, protocol, batch, options.slow, False)),
+            "SPU, TLS": kept.enter_context(Raw(folder, protocol, batch, options.slow, True)),
+            "eyelid": mine,
+        }
+        first, _ = mine.run()
+        found: dict[str, dict[str, list[float]]] = {key: {"wall": [], "cpu": []} for key in sessions}
+        for number in range(options.runs + 2):
+            for key, session in sessions.items():
+                wall, cpu = session.run()
+                if number >= 2:
+                    found[key]["wall"].append(wall)
+                    found[key]["cpu"].append(cpu)
+        report(f"{protocol}, batch {batch}", found)
+        print(
+            f"  argmax agrees {np.mean(mine.agree):.2%}; joined in {mine.joined:.1f} s; first answer "
+            f"{first:.2f} s; {mine.sent:,} bytes sent by the data owner"
+        )
 
 
 def report(title: str, found: dict[str, dict[str, list[float]]]) -> None:

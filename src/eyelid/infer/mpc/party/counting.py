@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import socket
 import struct
 from pathlib import Path
 
+_libc = ctypes.CDLL(None)
+_STATE_BYTES = 232
+_state = ctypes.create_string_buffer(_STATE_BYTES)
 _ESTABLISHED = 1
 _RECEIVED_AT, _SENT_AT = 128, 200  # struct tcp_info: tcpi_bytes_received, tcpi_bytes_sent (uint64 each)
 _ROUNDS = re.compile(rb"Link details: .*? send actions (\d+), recv actions (\d+)")
 
 
 def bytes_on_the_wire() -> tuple[int, int]:
-    """Return (sent, received) bytes of all TCP connections that this process now has."""
+    """Return (sent, received) bytes of all TCP connections that this process now has, in well under 1 ms."""
     sent = received = 0
-    for entry in Path("/proc/self/fd").iterdir():
-        try:
-            if not str(entry.readlink()).startswith("socket:"):
-                continue
-            with socket.socket(fileno=os.dup(int(entry.name))) as connection:
-                state = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 232)
-        except OSError:  # closed meanwhile, or not TCP
-            continue
-        if state[0] == _ESTABLISHED and len(state) >= _SENT_AT + 8:
-            sent += struct.unpack_from("<Q", state, _SENT_AT)[0]
-            received += struct.unpack_from("<Q", state, _RECEIVED_AT)[0]
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 -- names alone, many times a second
+        size = ctypes.c_uint32(_STATE_BYTES)
+        if _libc.getsockopt(int(name), socket.IPPROTO_TCP, socket.TCP_INFO, _state, ctypes.byref(size)):
+            continue  # no socket, none of TCP, or closed meanwhile
+        if _state.raw[0] == _ESTABLISHED and size.value >= _SENT_AT + 8:
+            sent += struct.unpack_from("<Q", _state.raw, _SENT_AT)[0]
+            received += struct.unpack_from("<Q", _state.raw, _RECEIVED_AT)[0]
     return sent, received
 
 
