@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from eyelid.errors import InferenceError, InputError, OutputError, UsageError
 from eyelid.infer.he import blob, evaluation_keys, gallery, keys
+from eyelid.infer.he.client import Client
 from eyelid.infer.he.residues import pack
 from eyelid.infer.he.scheme import Demands
 from tests.infer.he.conftest import PASSPHRASE, Shop
@@ -159,6 +160,9 @@ def test_expired_keys_encrypt_no_more_and_are_taken_no_more(shop: Shop, tmp_path
         shop.server.add_keys(data)
     with pytest.raises(InferenceError, match="--rotate"):
         keys.read(path, PASSPHRASE).check_time()
+    client = Client(shop.offer, keys.read(path, PASSPHRASE))
+    with pytest.raises(InferenceError, match="expired on"):
+        client.encrypt(shop.vectors[0])
     header = evaluation_keys.read_header(data)
     evaluation_keys.check_time("x", header.expires, header.expires - timedelta(seconds=1))
 

@@ -51,6 +51,15 @@ def test_arrays_that_are_not_contiguous_are_encrypted_right(shop: Shop) -> None:
         assert np.abs(ask(shop, probe) - shop.vectors @ shop.vectors[5]).max() < 1e-3
 
 
+def test_slots_that_are_not_contiguous_are_encrypted_right(shop: Shop) -> None:
+    slots, _ = shop.offer.pack(shop.vectors[5])
+    wide = np.zeros((slots.shape[1], 3))
+    wide[:, 1] = slots[0]
+    request = shop.client.encrypt_slots(wide[:, 1:2].T)
+    exact = shop.client.decrypt(shop.server.run(request.data), request, exact=True)[0]
+    assert np.abs(exact - shop.vectors @ shop.vectors[5]).max() < 1e-3
+
+
 def test_two_encryptions_of_one_probe_differ_everywhere_and_have_one_size(shop: Shop) -> None:
     one, two = (np.frombuffer(shop.client.encrypt(shop.vectors[0]).data, np.uint8) for _ in range(2))
     assert one.size == two.size
