@@ -114,7 +114,7 @@ class Caller:
             ) from error
         except httpx.TimeoutException as error:
             raise InferenceError(
-                f"{self.address} said nothing for {self._timeout:g} s; try again later or raise --timeout"
+                f"{self.address} said nothing for {self._timeout:g} s; try again later"
             ) from error
         except httpx.HTTPError as error:
             raise InferenceError(
