@@ -110,7 +110,7 @@ def main() -> None:
             link.send(1, mine.meta)
             link.send(1, mine.share_chunks[0])
         wall, cpu = time.perf_counter() - start, time.process_time() - before
-        print(json.dumps([wall, cpu]), flush=True)
+        print("RUN", json.dumps([wall, cpu]), flush=True)
     link.barrier()
     link.stop_link()
 

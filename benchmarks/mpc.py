@@ -169,7 +169,7 @@ class Raw:
         for process in self.processes:
             process.stdin.write("run\n")
             process.stdin.flush()
-        wall, cpu = json.loads(self._hear("[")[1])
+        wall, cpu = json.loads(self._hear("RUN ")[1].removeprefix("RUN "))
         return wall, cpu
 
     def _hear(self, start: str) -> list[str]:
