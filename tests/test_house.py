@@ -90,9 +90,11 @@ def test_nothing_calls_home() -> None:
 
 def test_modules_load_with_the_base_install() -> None:
     allowed = BASE | sys.stdlib_module_names | {"eyelid"}
+    elsewhere = SOURCE / "infer" / "mpc" / "party"  # a program of an environment of its own
     extra = {
         f"{name_of(path)}: {name}"
         for path in MODULES
+        if not path.is_relative_to(elsewhere)
         for statement in ast.parse(path.read_text()).body
         if isinstance(statement, ast.Import | ast.ImportFrom)
         for name, _ in imported(statement)
