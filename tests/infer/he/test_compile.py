@@ -116,6 +116,7 @@ def test_rectifiers_become_fitted_parabolas(relu_onnx: Path, digits: Digits) -> 
         (conv(3, 2, 3, 1, 1), Square(), conv(5, 3, 3, 2, 1), Square(), linear(4, 80)),
         (conv(4, 2, 2, 2), Square(), linear(3, 64)),
         (conv(1, 2, 5), Square(), linear(9, 16)),
+        (conv(70, 2, 1), Square(), conv(2, 70, 1), Square(), linear(3, 128)),  # 70 planes in two ciphertexts
         (linear(7, 128), Square(), linear(20, 7), Square(), linear(2, 20)),
     ],
 )

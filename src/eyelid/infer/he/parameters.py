@@ -22,12 +22,13 @@ PRIME_BITS: Final = 60
 LEAST_WEIGHT_BITS: Final = 14
 IMAGE_BITS: Final = 4
 """By how many bits the image's scale exceeds that of the weights: there is no rescaling behind it yet."""
-MIDDLE_BITS: Final = 5
+MIDDLE_BITS: Final = 7
 """The same between two squares: noise of rescaling and rotations against rounding of weights."""
 LAST_BITS: Final = 10
 """The same for the last linear layer: its scale costs nothing, the prime before it shrinks by as much."""
-SPECIAL_BITS: Final = 1
-"""By how much the key prime exceeds the others: it divides the noise of rotations."""
+SPECIAL_BITS: Final = 4
+"""By how much the key prime exceeds the others, at most: it divides the noise of rotations, which grows with
+the number of primes, and it is paid for once."""
 MARGIN_BITS: Final = 2
 """The sign, and answers up to twice those of the calibration images."""
 
@@ -64,7 +65,7 @@ def bits(degree: int, depth: int, answer: float) -> Bits | None:
         last = scales[-1] + weight - math.log2(answer)  # so that precision is relative to the answers
         first = math.ceil(scales[-1] + weight + MARGIN_BITS)
         chain = [math.ceil(2 * (scales[k] + weight) - scales[k + 1]) for k in range(depth)]
-        special = min(PRIME_BITS, max([first, *chain]) + SPECIAL_BITS)
+        special = min(PRIME_BITS, max([first, *chain]) + min(depth, SPECIAL_BITS))
         primes = [first, *reversed(chain), special]
         if max(primes) <= PRIME_BITS and sum(primes) <= MAX_BITS[degree]:
             return Bits(primes, scales, last)
