@@ -15,6 +15,7 @@ from eyelid.infer.he import gallery_file, keys, programs
 from eyelid.infer.he.server import Server
 from eyelid.infer.he.service import application
 from eyelid.infer.serving import serving
+from tests.infer.certificate import make_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,3 +150,24 @@ def test_serving_what_must_not_be_served(here: Here, small: Path, desk: Path) ->
         refused = here("infer", "he", "serve", small, *options)
         assert refused.code == 2
         assert "TLS" in refused.sentence
+
+
+def test_over_tls_with_an_authority_of_ones_own(here: Here, small: Path, desk: Path) -> None:
+    tls = make_certificate(desk)
+    with serving(application(Server(programs.load(small))), tls=tls) as where:
+        assert where.startswith("https://")
+        refused = here("infer", "he", "keygen", where)
+        assert refused.code == 1
+        assert "name its authority with --ca" in refused.sentence
+        assert here("infer", "he", "keygen", where, "--ca", tls.certificate).code == 0
+
+
+def test_a_model_that_is_none_and_a_target_that_is_none(here: Here, desk: Path) -> None:
+    (desk / "junk.onnx").write_bytes(b"junk")
+    refused = here("infer", "he", "compile", "junk.onnx", "--calibrate", "faces")
+    assert refused.code == 1
+    assert "junk.onnx" in refused.sentence
+    wrong = here("infer", "he", "compile", "junk.onnx", "--calibrate", "faces", "--target", "speed")
+    assert wrong.code == 2
+    assert "latency or throughput" in wrong.sentence
+    assert not (desk / "server.eyelid").exists()
