@@ -12,7 +12,7 @@ from eyelid.infer.he.compile import compile as compiled
 from eyelid.infer.he.evaluate import Evaluator
 from eyelid.infer.he.lowering import lower
 from eyelid.infer.he.report import report
-from eyelid.infer.network import Convolution, Linear, Network, Node, Square, output_shape
+from eyelid.infer.network import Convolution, Linear, Network, Node, Polynomial, Square, output_shape
 from eyelid.infer.onnx_reader import read
 from tests.infer.networks import OnnxBuilder
 
@@ -181,10 +181,17 @@ def flat_linear(out: int, inner: int) -> tuple[Operation, ...]:
 def test_too_deep_names_the_layer_and_the_levels() -> None:
     layers: list[Operation] = []
     for _ in range(20):
-        layers += [conv(1, 1, 1), Square()]
+        layers += [conv(1, 1, 1), Polynomial((0.0, 1.0, 0.01))]
     network = chain((1, 4, 4), *layers, *flat_linear(2, 16))
     with pytest.raises(InferenceError, match=r"^layer\d+ needs \d+ more levels"):
         compiled(network, RNG.random((4, 1, 4, 4)))
+
+
+def test_values_without_bounds_name_the_layer() -> None:
+    squares: list[Operation] = [Square() for _ in range(12)]
+    network = chain((1, 4, 4), conv(1, 1, 1), *squares, *flat_linear(2, 16))
+    with pytest.raises(InferenceError, match=r"^layer\d+ grows beyond all bounds"):
+        compiled(network, np.full((1, 1, 4, 4), 1e3))
 
 
 def test_too_large_an_image_is_refused() -> None:

@@ -29,6 +29,8 @@ from eyelid.infer.network import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+BOUND = 1e30
+"""Activations whose inputs are larger than this have run away."""
 IMAGE = -1
 """The source that stands for the image."""
 
@@ -127,6 +129,10 @@ class _Lowering:
         return _Value(terms, source.bias * factor + constant, source.numbers * factor + constant)
 
     def _activate(self, node: Node, operation: Relu | Square | Polynomial, source: _Value) -> Polynomial:
+        if np.abs(source.numbers).max(initial=0.0) > BOUND or not np.isfinite(source.numbers).all():
+            raise InferenceError(
+                f"{node.name} grows beyond all bounds on the calibration images; normalise before it"
+            )
         curve = parabola(node.name, operation, source.numbers)
         largest = float(np.abs(source.numbers + curve.shift).max()) or 1.0
         squares = ((source.numbers + curve.shift) / largest) ** 2
