@@ -120,9 +120,7 @@ def read(data: bytes, offer: Offer, kind: Kind) -> Message:
     if version != VERSION:
         raise InputError(f"this message is of version {version}, this eyelid reads {VERSION}; use the same")
     if is_kind != kind or sent != (1 if kind is Kind.REQUEST else 2):
-        raise InputError(
-            f"this message is no {kind.name.lower()}; servers take requests, clients responses"
-        )
+        raise InputError(f"this message is no {kind.name.lower()}; servers take requests, clients responses")
     if artefact.hex() != offer.artefact:
         raise InputError(f"this message is for artefact {artefact.hex()[:16]}, not {offer.artefact[:16]}")
     if (count, primes, degree) != (wire.count, wire.primes, scheme.degree):
