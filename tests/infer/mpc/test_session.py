@@ -108,6 +108,24 @@ def test_a_killed_party_ends_the_session_and_nobody_has_a_result(table: MakeTabl
     assert "SIGKILL" in str(here.errors["helper"])
 
 
+def test_the_end_waits_for_no_party_without_a_limit(table: MakeTable) -> None:
+    here = table(3, tiny())
+    here.start("model", "helper")
+    session = here.session("data").__enter__()
+    assert session.predict(np.zeros((1, 1, 4, 4)))[0].scores is not None
+    os.kill(here.processes["helper"], signal.SIGSTOP)  # it neither leaves nor answers
+    end = threading.Thread(target=session.__exit__, args=(None, None, None), daemon=True)
+    end.start()
+    end.join(30)
+    hangs = end.is_alive()
+    os.kill(here.processes["helper"], signal.SIGKILL)
+    end.join(30)
+    here.wait()
+    assert not hangs
+    assert "model" not in here.errors, "the model's owner heard of the end"
+    assert "SIGKILL" in str(here.errors["helper"])
+
+
 def test_a_party_with_a_wrong_certificate_is_refused(table: MakeTable, tmp_path: Path) -> None:
     here = table(2, tiny())
     certificates.make("model", tmp_path / "other.pem", tmp_path / "model.key")

@@ -52,6 +52,10 @@ WRONG_USE = {"port", "address"}
 """Failures that no other party can mend."""
 
 
+LEAVE_S = 10.0
+"""More than a party that ends the session takes to see the others leave."""
+
+
 class PartyProcess:
     """One party's process; a context manager that ends it in any case."""
 
@@ -104,6 +108,11 @@ class PartyProcess:
             kind = UsageError if event["why"] in WRONG_USE else InferenceError
             raise kind(self._sentence(event))
         return event, arrays
+
+    def leave(self) -> None:
+        """Wait until the process has ended by itself, for a limited time."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(LEAVE_S)
 
     def kill(self) -> None:
         """End the process if it still runs, and wait for it."""

@@ -105,7 +105,7 @@ class Session:
         """End the session: at the data owner for all parties in good order, after an error at once."""
         if self.leads and kind is None and not self._over:
             self._joined.tell({"do": "end"})
-            self._hear()
+            self._joined.leave()
         self._joined.kill()
 
     def predict(self, images: NDArray[Any]) -> list[Answer]:

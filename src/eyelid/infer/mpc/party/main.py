@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 VERSION = 1
 KEEP_ALIVES = 3
 """An idle data owner says so this often in the time after which the others would give it up."""
+LEAVE_S = 5.0
+"""So long the data owner waits at most, at the end, for the others to hear of it and leave."""
+GRACE_S = 2.0
+"""So long after another has left the word of the data owner may come that the session is over."""
 
 
 class Party:
@@ -31,6 +35,8 @@ class Party:
     def __init__(self, channel: socket.socket) -> None:
         self._channel, self._log = channel, counting.Log()
         self._sending, self._ending = threading.Lock(), threading.Event()
+        self._left = threading.Semaphore(0)
+        self._missing: int | None = None
         self._orders: queue.SimpleQueue[tuple[dict[str, Any], list[NDArray[np.float32]]]] = (
             queue.SimpleQueue()
         )
@@ -47,6 +53,8 @@ class Party:
         except Failure as failure:
             self._fail(failure.why, failure.party)
         except Exception as error:  # SPU raises RuntimeError of its own wording for all that goes wrong
+            if self._missing is not None:
+                self._fail("gone", self._missing)
             self._fail("broken", detail=type(error).__name__)
         self._say({"event": "ended"})
         os._exit(0)
@@ -103,17 +111,17 @@ class Party:
                 self._share("input", arrays[0], order)
                 self._compute(order)
                 continue
+            if order["do"] == "end":
+                return self._end(order)
             for other in self.others:
                 self._tell(other, order)
-            if order["do"] == "end":
-                return self._end()
 
     def _follow(self) -> None:
         """Any other party: do what the data owner says."""
         while True:
             order, share = self._hear(self.roles["data_owner"])
             if order["do"] == "end":
-                return self._end()
+                return self._ending.set()
             if order["do"] == "predict":
                 self.machine.put("input", share)
                 self._compute(order)
@@ -166,13 +174,21 @@ class Party:
             raise Failure("malformed", other)
         return order, parts[1:]
 
-    def _end(self) -> None:
+    def _end(self, order: dict[str, Any]) -> None:
+        """Tell the others, and stay until they are gone: SPU's own end waits for them without a limit."""
         self._ending.set()
-        self.link.stop_link()
+        for other in self.others:
+            self._tell(other, order)
+        ends = time.monotonic() + LEAVE_S
+        for _ in self.others:
+            self._left.acquire(timeout=max(0.0, ends - time.monotonic()))
 
     def _gone(self, other: int) -> None:
-        """A party's process ended in the middle of a session: so does this one."""
-        if not self._ending.is_set():
+        """A party's process ended: in the middle of a session so does this one."""
+        self._left.release()
+        self._missing = other
+        owner = self.roles["data_owner"]
+        if not self._ending.wait(0 if owner in (self.rank, other) else GRACE_S):
             self._fail("gone", other)
 
     def _listen(self) -> None:
