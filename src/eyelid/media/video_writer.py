@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from eyelid.errors import OutputError, UsageError
 from eyelid.media.encoding import AudioMode
 from eyelid.media.kinds import CONTAINERS
+from eyelid.media.priority import kept_priority
 from eyelid.media.video_encoding import plan
 from eyelid.media.video_hdr import hdr_options
 from eyelid.media.video_pixels import convert, copy_planes, views
@@ -122,7 +123,7 @@ class VideoWriter(Writer):
                 )
         if form in ("mp4", "mov"):
             self._container.container_options["movie_timescale"] = str(self._movie_clock())
-        with self._reported():
+        with self._reported(), kept_priority():
             try:
                 self._container.start_encoding()
             except av.FFmpegError as error:

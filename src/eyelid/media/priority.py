@@ -1,0 +1,33 @@
+"""The scheduling of threads, which an encoder must leave alone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_THREADS: Final = Path("/proc/self/task")
+
+
+@contextmanager
+def kept_priority() -> Iterator[None]:
+    """Undo what the body does to the scheduling of this thread, and let threads that it starts be alike.
+
+    SVT-AV1, for root, makes itself and whoever opens it real-time threads of the highest priority. These take
+    the cores from all else on the machine, for ever, and all threads and processes that they start inherit it.
+    """
+    if not _THREADS.is_dir():  # not Linux, where alone it does so
+        yield
+        return
+    policy, param, older = os.sched_getscheduler(0), os.sched_getparam(0), set(_THREADS.iterdir())
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, param)
+        for thread in set(_THREADS.iterdir()) - older:
+            with suppress(ProcessLookupError):  # it ended since
+                os.sched_setscheduler(int(thread.name), policy, param)
