@@ -18,7 +18,7 @@ def kept_priority() -> Iterator[None]:
     """Undo what the body does to the scheduling of this thread, and let threads that it starts be alike.
 
     SVT-AV1, for root, makes itself and whoever opens it real-time threads of the highest priority. These take
-    the cores from all else on the machine, for ever, and all threads and processes that they start inherit it.
+    the cores from all else on the machine, for ever, and every thread and process they start inherits it.
     """
     if not _THREADS.is_dir():  # not Linux, where alone it does so
         yield
