@@ -86,6 +86,10 @@ def test_files_that_do_not_belong_together_are_refused(folder: Path, tmp_path: P
         audit(lonely, other)
     with pytest.raises(InputError, match="does not exist"):
         audit(folder / "a.anon.jpg", tmp_path / "missing.jpg")
+    short = tmp_path / "short.jpg"
+    short.write_bytes(other.read_bytes()[:-2000])
+    with pytest.raises(InputError, match="cut short"):
+        audit(lonely, short)
     changed = tmp_path / "a.anon.jpg"
     changed.write_bytes((folder / "a.anon.jpg").read_bytes() + b" ")
     shutil.copy(folder / "a.anon.evidence.json", tmp_path)

@@ -10,7 +10,9 @@ import pytest
 import eyelid
 from eyelid.errors import EyelidError, ModelError
 from eyelid.evidence.model import CoverReason
+from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.settings import Settings
+from eyelid.jobs.tasks import tasks_for
 from eyelid.models import cards
 from eyelid.track.settings import OnLost
 from eyelid.types import Detections, Quality, Target
@@ -35,6 +37,10 @@ class Breaking(Truth):
     def __init__(self, how: Callable[[Detections], object], when: Sequence[int] = BROKEN) -> None:
         super().__init__(lambda frame: SCENE.boxes(frame.index))
         self._how, self._when = how, when
+
+    def heal(self) -> None:
+        """Break no more."""
+        self._when = ()
 
     def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
         found = super().detect(frames)
@@ -120,6 +126,20 @@ def test_a_failure_covers_the_frame_and_is_told(name: str, clip: Path, tmp_path:
         assert SCENE.open is not None
         black = correlation(picture, SCENE.open) < HIDDEN
         assert black == (index in BROKEN)
+
+
+def test_the_evidence_of_a_file_tells_of_no_failure_at_another(clip: Path, tmp_path: Path) -> None:
+    breaking = Breaking(stops)
+    anonymizer = Anonymizer(EVERY_FRAME.model_copy(update={"targets": (Target.FACE,)}), [breaking])
+    (first,) = tasks_for([clip], tmp_path / "first.mp4", force=False)
+    (second,) = tasks_for([clip], tmp_path / "second.mp4", force=False)
+    broken = anonymizer.run(first)
+    breaking.heal()
+    sound = anonymizer.run(second)
+    assert broken.evidence is not None
+    assert sound.evidence is not None
+    assert broken.evidence.warnings
+    assert not sound.evidence.warnings
 
 
 @pytest.mark.parametrize("quality", Quality)

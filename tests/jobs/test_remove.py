@@ -11,7 +11,10 @@ import pytest
 import eyelid
 from eyelid.detect.base import Detector, detections
 from eyelid.errors import InputError
+from eyelid.jobs.anonymizer import Anonymizer
+from eyelid.jobs.batch import in_turn
 from eyelid.jobs.settings import Settings
+from eyelid.jobs.tasks import Outcome, tasks_for
 from eyelid.jobs.views import photos_in, views_of
 from eyelid.obfuscate.remove.parameters import Remove
 from eyelid.track.tracker import LOST
@@ -144,6 +147,15 @@ def test_a_view_whose_detector_fails_is_left_out(tmp_path: Path) -> None:
     source, other = (save_still(tmp_path / name, SCENE) for name in ("a.jpg", "b.jpg"))
     assert list(views_of(source, [other], says(LOST))) == []
     assert len(list(views_of(source, [other], says(Detections.none())))) == 1
+
+
+def test_a_damaged_photo_among_others_stops_none_of_them(tmp_path: Path) -> None:
+    photos = [save_still(tmp_path / name, SCENE) for name in ("a.jpg", "b.jpg", "c.jpg")]
+    photos[1].write_bytes(photos[1].read_bytes()[:-2000])
+    tasks = tasks_for(photos, None, force=False)
+    found = list(in_turn(Anonymizer(SPOTTED), tasks))
+    assert [result.outcome for result in found] == [Outcome.DONE, Outcome.FAILED, Outcome.DONE]
+    check(found[0])
 
 
 def test_moments_of_a_film_are_spread_over_it(tmp_path: Path) -> None:

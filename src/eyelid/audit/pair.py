@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from eyelid.audit.watch import Track
     from eyelid.jobs.progress import ProgressListener
     from eyelid.jobs.settings import Settings
+    from eyelid.jobs.source import Source
     from eyelid.types import RawFrame
 
 
@@ -56,19 +57,29 @@ def sightings_of(tracks: Iterable[Track]) -> Sightings:
     )
 
 
+def watch(
+    output: Path, original: Path, watcher: Watcher, settings: Settings, listener: ProgressListener = silent
+) -> tuple[Watched, Source]:
+    """Watch ``output`` beside ``original``, in which people are followed; say what the latter is.
+
+    Raises InputError and UnsupportedError for files that cannot be read, UsageError where the two do not
+    belong together, ModelError.
+    """
+    kind = kind_of_both(output, original)
+    watched = Watched()
+    with Searcher(settings).search(original, original.name) as search, frames_of(output, kind) as frames:
+        for watched in watcher.watch(search.planned, frames):
+            listener(Progress(output, watched.frames, search.source.total, search.source.unit))
+        return watched, search.source
+
+
 def sightings(
     output: Path, original: Path, settings: Settings, listener: ProgressListener = silent
 ) -> Sightings:
     """Follow the faces of ``original`` through time, and return what ``output`` shows around each.
 
-    ``settings`` say by which detectors, and where they run. Raises InputError and UnsupportedError for
-    files that cannot be read, UsageError where the two do not belong together, ModelError.
+    ``settings`` say by which detectors, and where they run. Raises as :func:`watch`.
     """
-    kind = kind_of_both(output, original)
     nobody = Finder(())
-    watcher = Watcher(nobody, nobody, frozenset(), Coverage())
-    watched = Watched()
-    with Searcher(settings).search(original, original.name) as search, frames_of(output, kind) as frames:
-        for watched in watcher.watch(search.planned, frames):
-            listener(Progress(output, watched.frames, search.source.total, search.source.unit))
+    watched, _ = watch(output, original, Watcher(nobody, nobody, frozenset(), Coverage()), settings, listener)
     return sightings_of(watched.tracks.values())

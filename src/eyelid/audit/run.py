@@ -21,12 +21,12 @@ from eyelid.attack.voice import VoiceAttack
 from eyelid.audit.identify import identify, line_up
 from eyelid.audit.known import evidence_of, one_of_each, treatment_of
 from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
-from eyelid.audit.pair import frames_of, kind_of_both, sightings_of
+from eyelid.audit.pair import kind_of_both, sightings_of, watch
 from eyelid.audit.probe import Labels, accuracy
 from eyelid.audit.restored import restore
 from eyelid.audit.spans import spans
 from eyelid.audit.verdict import REDETECTION, certainty, judge
-from eyelid.audit.watch import FOUND, Watched, Watcher
+from eyelid.audit.watch import FOUND, Watcher
 from eyelid.detect.registry import build_all
 from eyelid.errors import EyelidError, InputError, UsageError
 from eyelid.evidence.file import input_file, output_file
@@ -35,7 +35,6 @@ from eyelid.evidence.software import software
 from eyelid.jobs.finder import Finder
 from eyelid.jobs.memory import keep_freed_memory
 from eyelid.jobs.progress import Progress, silent
-from eyelid.jobs.search import Searcher
 from eyelid.jobs.settings import Settings
 from eyelid.media.kinds import MediaKind
 from eyelid.models.session import Device
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from eyelid.attack.dataset import Pictures
-    from eyelid.audit.watch import Track
+    from eyelid.audit.watch import Track, Watched
     from eyelid.evidence.model import Evidence
     from eyelid.jobs.progress import ProgressListener
     from eyelid.privacy.ledger import PrivacySpent
@@ -101,14 +100,20 @@ class _Findings:
     timings: list[Stage] = field(default_factory=list)
 
     @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Time one stage."""
+        started = time.perf_counter()
+        yield
+        self.timings.append(Stage(name=name, seconds=round(time.perf_counter() - started, 3)))
+
+    @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time one attack; what it cannot be run on is said, and stops no other."""
-        started = time.perf_counter()
-        try:
-            yield
-        except EyelidError as error:
-            self.skipped.append(Skipped(attack=name, reason=str(error)))
-        self.timings.append(Stage(name=name, seconds=round(time.perf_counter() - started, 3)))
+        with self.timed(name):
+            try:
+                yield
+            except EyelidError as error:
+                self.skipped.append(Skipped(attack=name, reason=str(error)))
 
 
 def audit(
@@ -129,10 +134,8 @@ def audit(
     distractors = one_of_each(settings.gallery)
     labels = Labels(settings.labels) if settings.labels else None
     findings = _Findings()
-    with findings.stage("watching both files"):
+    with findings.timed("watching both files"):
         watched, media = _watch(output, original, kind, targets, settings, listener)
-    if findings.skipped:
-        raise UsageError(findings.skipped[0].reason)
     keep_freed_memory()
     tracks = [track for track in watched.tracks.values() if track.clear]
     steps = 6
@@ -211,11 +214,7 @@ def _watch(
         )
     )
     watcher = Watcher(thorough, bodies, frozenset(targets), Coverage())
-    watched = Watched()
-    with Searcher(asked).search(original, original.name) as search, frames_of(output, kind) as frames:
-        source = search.source
-        for watched in watcher.watch(search.planned, frames):
-            listener(Progress(output, watched.frames, source.total, source.unit))
+    watched, source = watch(output, original, watcher, asked, listener)
     if watched.frames == 0:
         raise InputError(f"{original} holds no frame; name another file")
     return watched, Media(

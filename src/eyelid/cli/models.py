@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from eyelid.cli.options import Json
+
+if TYPE_CHECKING:
+    from eyelid.models.cards import ModelCard
 
 
 def models(as_json: Json = False) -> None:
@@ -26,16 +31,25 @@ def models(as_json: Json = False) -> None:
         table.add_row("licence", card.licence)
         table.add_row("training data", card.training_data)
         table.add_row("sha256", card.sha256)
-        convention = card.input
-        table.add_row(
-            "input",
-            f"{convention.channels.upper()}, {convention.layout.upper()}, minus {convention.mean}, "
-            f"divided by {convention.scale}, sides a multiple of {convention.multiple}"
-            + (f"; through {card.after}, whose output it takes" if card.after else ""),
-        )
+        table.add_row("input", _convention(card))
         for figure in card.measured:
             table.add_row(
                 "measured",
                 f"{figure.what}: {figure.value:g}{figure.unit} on {figure.data} ({figure.command})",
             )
         console.print(table)
+
+
+def _convention(card: ModelCard) -> str:
+    """Say how a network wants its pictures."""
+    wanted = card.input
+    said = [wanted.channels.upper(), wanted.layout.upper()]
+    if wanted.width and wanted.height:
+        said.append(f"{wanted.width} x {wanted.height}")
+    if any(wanted.mean):
+        said.append("minus " + " ".join(f"{value:g}" for value in wanted.mean))
+    if set(wanted.scale) != {1}:
+        said.append("divided by " + " ".join(f"{value:g}" for value in wanted.scale))
+    if wanted.multiple > 1:
+        said.append(f"sides a multiple of {wanted.multiple}")
+    return ", ".join(said) + (f"; through {card.after}, whose output it takes" if card.after else "")

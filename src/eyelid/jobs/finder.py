@@ -34,6 +34,10 @@ class Finder:
         self.detectors = tuple(detectors)
         self.failures: Counter[str] = Counter()
 
+    def afresh(self) -> Finder:
+        """Return the same detectors for another file, with no failure counted yet."""
+        return Finder(self.detectors)
+
     def find(self, frame: RawFrame) -> Detections | Lost:
         """Return what the detectors see in a frame, or ``LOST`` where one of them fails."""
         parts = []

@@ -145,7 +145,7 @@ class Searcher:
     def _still(self, path: Path, name: str, stack: ExitStack) -> Search:
         from eyelid.media.still import Decode, StillReader, StillWriter  # only for stills: memory
 
-        finder = self.still_finder
+        finder = self.still_finder and self.still_finder.afresh()
         decode = Decode.RGB if isinstance(self.settings.method, Lock) else Decode.NATIVE
         reader = stack.enter_context(StillReader(path, decode=decode))
         animated = reader.info.encoding.animated
@@ -163,7 +163,7 @@ class Searcher:
         from eyelid.media.video import VideoReader, VideoWriter  # only for video: memory
 
         return_freed_frames()
-        finder, encoding = self.video_finder, self.settings.encoding
+        finder, encoding = self.video_finder and self.video_finder.afresh(), self.settings.encoding
         reader = stack.enter_context(VideoReader(path))
         source = of_video(reader.info, encoding)
         frames = stack.enter_context(prefetch(reader, _QUEUE))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from eyelid.errors import InputError
 from eyelid.media.kinds import MediaKind, sniff
 from eyelid.track.tracker import LOST
 
@@ -25,7 +27,8 @@ _LEAST_STEP_S: Final = 0.4
 def views_of(path: Path, photos: Sequence[Path], finder: Finder) -> Iterator[tuple[RawFrame, Detections]]:
     """Yield moments spread over a whole video, or the photos that go with a photo, and what is seen in them.
 
-    Where a detector fails, the picture is left out. Raises InputError and UnsupportedError.
+    Where a detector fails, the picture is left out, and a photo that cannot be read: it helps nobody. Raises
+    InputError and UnsupportedError for ``path``.
     """
     frames = _photos(photos) if sniff(path) is MediaKind.STILL else _moments(path)
     for frame in frames:
@@ -36,8 +39,6 @@ def views_of(path: Path, photos: Sequence[Path], finder: Finder) -> Iterator[tup
 
 def photos_in(folder: Path) -> tuple[Path, ...]:
     """Return the stills in a folder in order of name; raises InputError where there is none."""
-    from eyelid.errors import InputError
-
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; give --views a folder with photos of the same place")
     found = tuple(path for path in sorted(folder.iterdir()) if path.is_file() and is_still(path))
@@ -48,8 +49,6 @@ def photos_in(folder: Path) -> tuple[Path, ...]:
 
 def is_still(path: Path) -> bool:
     """Return whether a file is a photo that can be read."""
-    from eyelid.errors import InputError
-
     try:
         return sniff(path) is MediaKind.STILL
     except InputError:
@@ -60,7 +59,7 @@ def _photos(paths: Sequence[Path]) -> Iterator[RawFrame]:
     from eyelid.media.still import StillReader
 
     for path in paths:
-        with StillReader(path) as reader:
+        with suppress(InputError), StillReader(path) as reader:
             if not reader.info.encoding.animated:
                 yield from reader
 
