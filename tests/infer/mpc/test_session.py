@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,6 @@ from tests.infer.mpc.conftest import chain, every_layer, tiny
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.infer.conftest import Digits
     from tests.infer.mpc.conftest import Table
@@ -106,6 +107,28 @@ def test_a_killed_party_ends_the_session_and_nobody_has_a_result(table: MakeTabl
     here.wait()
     assert "has left" in str(here.errors["model"])
     assert "SIGKILL" in str(here.errors["helper"])
+
+
+def test_a_party_started_at_real_time_priority_gives_it_back(table: MakeTable) -> None:
+    here = table(2, tiny())
+
+    def take_part() -> None:
+        with suppress(PermissionError):  # of this thread alone; its children inherit it
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        real_time.append(os.sched_getscheduler(0) == os.SCHED_FIFO)
+        here._take_part("model", {})
+
+    real_time: list[bool] = []
+    model = threading.Thread(target=take_part)
+    model.start()
+    with here.session("data") as session:
+        assert session.predict(np.zeros((1, 1, 4, 4)))[0].scores is not None
+        threads = [int(task.name) for task in Path(f"/proc/{here.processes['model']}/task").iterdir()]
+        policies = {os.sched_getscheduler(thread) for thread in threads}
+    model.join()
+    if not real_time[0]:
+        pytest.skip("only root can take real-time priority")
+    assert policies == {os.SCHED_OTHER}
 
 
 def test_the_end_waits_for_no_party_without_a_limit(table: MakeTable) -> None:

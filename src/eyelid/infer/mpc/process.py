@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from eyelid.infer.mpc.peers import Peers
 
 LOAD = """
-import importlib.util, sys
+import importlib.util, os, sys
+if os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR):
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 folder = sys.argv[1]
 spec = importlib.util.spec_from_file_location(
     "party", folder + "/__init__.py", submodule_search_locations=[folder]
@@ -32,7 +34,11 @@ sys.modules["party"] = importlib.util.module_from_spec(spec)
 from party.main import main
 main()
 """
-"""Loads the folder ``party`` alone: eyelid itself is not, and need not be, in that environment."""
+"""Loads the folder ``party`` alone: eyelid itself is not, and need not be, in that environment.
+
+Real-time priority is given back first, where it was inherited (SVT-AV1, run by root, takes it for whoever
+encodes): threads of SPU that spin at it would keep those from the processor for which they wait.
+"""
 
 SENTENCES = {
     "port": "The address {address} of {party} is taken by another program; free it, or change peers.toml.",
