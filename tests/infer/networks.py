@@ -37,7 +37,7 @@ class OnnxBuilder:
         self.nodes.append(helper.make_node(kind, names, [self.last], name=name, **attributes))
         return self.last
 
-    def save(self, path: Path) -> Path:
+    def save(self, path: Path, opset: int = 17) -> Path:
         graph = helper.make_graph(
             self.nodes,
             "network",
@@ -45,7 +45,7 @@ class OnnxBuilder:
             [helper.make_tensor_value_info(self.last, onnx.TensorProto.FLOAT, ["n", "scores"])],
             self.weights,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
         onnx.save(model, path)
         return path
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import onnxruntime  # type: ignore[import-untyped]
 import pytest
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.infer.conftest import Digits
 
 RNG = np.random.default_rng(1)
+TRANSB = {"transB": 1}
 
 
 def truth(path: Path, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -107,3 +109,85 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "text.onnx")
     with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path / "missing.onnx")
+
+
+ONES = np.ones((3, 16), np.float32)
+KERNEL = np.ones((3, 1, 3, 3), np.float32)
+UNSOUND: dict[str, tuple[str, list[tuple[str, list[NDArray[Any]], dict[str, Any]]]]] = {
+    "a width that does not fit": (
+        "weights of node n1",
+        [("Flatten", [], {}), ("Gemm", [ONES[:, :7]], TRANSB)],
+    ),
+    "a vector of a map": ("weights of node n0", [("Gemm", [ONES[:, :4]], TRANSB)]),
+    "other channels": ("weights of node n0", [("Conv", [np.ones((3, 2, 3, 3), np.float32)], {})]),
+    "another bias": ("weights of node n0", [("Conv", [KERNEL, np.ones(2, np.float32)], {})]),
+    "no stride": ("weights of node n0", [("Conv", [KERNEL], {"strides": [0, 1]})]),
+    "another bias of a vector": (
+        "weights of node n1",
+        [("Flatten", [], {}), ("Gemm", [ONES, np.ones(2, np.float32)], TRANSB)],
+    ),
+    "statistics of other channels": (
+        "weights of node n1",
+        [("Conv", [KERNEL[:1]], {}), ("BatchNormalization", [np.ones(3, np.float32)] * 4, {})],
+    ),
+    "NaN": ("node n0 has weights that are not numbers", [("Conv", [KERNEL * np.nan], {})]),
+    "a negative variance": (
+        "node n0 has weights that are not numbers",
+        [
+            ("Conv", [KERNEL[:1]], {}),
+            ("BatchNormalization", [*[np.ones(1, np.float32)] * 3, -np.ones(1, np.float32)], {}),
+        ],
+    ),
+    "an infinite factor": (
+        "node n0 has weights that are not numbers",
+        [("Mul", [np.asarray(np.inf, np.float32)], {}), ("Flatten", [], {})],
+    ),
+    "windows with gaps": (
+        "node n0 is AveragePool",
+        [("AveragePool", [], {"kernel_shape": [2, 2], "dilations": [2, 2]})],
+    ),
+    "a bias a row": (
+        "node n2 is Add",
+        [("Flatten", [], {}), ("Gemm", [ONES], TRANSB), ("Add", [np.ones((2, 3), np.float32)], {})],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNSOUND)
+@pytest.mark.filterwarnings("error")
+def test_a_network_that_is_not_sound_is_refused_by_its_node(what: str, tmp_path: Path) -> None:
+    message, nodes = UNSOUND[what]
+    build = OnnxBuilder((1, 4, 4))
+    for number, (kind, weights, attributes) in enumerate(nodes):
+        build.add(kind, f"n{number}", build.last, *weights, **attributes)
+    with pytest.raises(InputError, match=message):
+        read(build.save(tmp_path / "a.onnx", opset=19))
+
+
+@pytest.mark.parametrize("kind", ["Pow", "MatMul"])
+def test_a_constant_on_the_left_is_no_weight_on_the_right(kind: str, tmp_path: Path) -> None:
+    """2^x is not x^2."""
+    build = OnnxBuilder((1, 4, 4))
+    flat = build.add("Flatten", "flat")
+    build.add(kind, "turned", np.full((1, 1), 2, np.float32), flat)
+    with pytest.raises(UnsupportedError, match=f"node turned is {kind} with a constant before"):
+        read(build.save(tmp_path / "a.onnx"))
+
+
+def test_what_follows_the_output_changes_nothing_before_it(tmp_path: Path) -> None:
+    build = OnnxBuilder((1, 4, 4))
+    scores = build.add("Conv", "scores", "image", KERNEL[:1])
+    build.add("BatchNormalization", "idle", scores, *[np.full(1, 5, np.float32)] * 4)
+    build.last = scores
+    path = build.save(tmp_path / "a.onnx")
+    with pytest.raises(UnsupportedError, match="drop what follows"):
+        read(path)
+
+
+def test_weights_in_another_file_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    build = OnnxBuilder((1, 4, 4))
+    build.add("Conv", "conv", "image", np.ones((64, 1, 3, 3), np.float32))
+    whole = onnx.load(build.save(tmp_path / "a.onnx"))
+    onnx.save(whole, tmp_path / "b.onnx", save_as_external_data=True, size_threshold=0, location="b.data")
+    with pytest.raises(InputError, match="external_data=False"):
+        read(tmp_path / "b.onnx")

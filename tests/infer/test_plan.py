@@ -58,6 +58,15 @@ def test_an_unsupported_operator_closes_two_ways_and_is_named(tmp_path: Path) ->
         assert "Sigmoid" in way.refused
         assert way.seconds is None
     assert enclave.refused is None
+    np.save(tmp_path / "images.npy", np.zeros((4, 1, 8, 8), np.float32))
+    *_, enclave = plan(tmp_path / "a.onnx", [tmp_path / "images.npy"])
+    assert enclave.refused is None
+
+
+def test_pictures_that_cannot_be_read_are_not_noise(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7")
+    with pytest.raises(InputError, match=r"a\.pdf is a PDF"):
+        plan(network(tmp_path / "a.onnx", 32), [tmp_path / "a.pdf"])
 
 
 @pytest.mark.parametrize("protocol", [Protocol.CHEETAH, Protocol.ABY3])

@@ -35,13 +35,9 @@ def plan(
     from rich.console import Console
 
     from eyelid.cli.output import say_json
-    from eyelid.infer import onnx_reader, pictures
     from eyelid.infer.plan import plan as plan_ways
 
-    images = None
-    if calibrate:
-        images = pictures.load(calibrate, onnx_reader.read(model).input_shape)
-    ways = plan_ways(model, images)
+    ways = plan_ways(model, calibrate or ())
     if as_json:
         for way in ways:
             say_json("way", way.model_dump(mode="json"))

@@ -153,6 +153,33 @@ class Network:
         return found
 
 
+def accepts(operation: Operation, shape: tuple[int, ...]) -> bool:
+    """Return whether the weights of an operation fit one another and an input of ``shape`` without batch."""
+    match operation:
+        case Convolution():
+            weight, groups = operation.weight, operation.groups
+            whole = len(weight) % groups == 0 and operation.bias.shape == weight.shape[:1]
+            return whole and len(shape) == 3 and shape[0] == weight.shape[1] * groups
+        case Linear():
+            weight = operation.weight
+            return weight.shape[1:] == shape and operation.bias.shape == weight.shape[:1]
+        case AveragePool():
+            return len(shape) == 3
+        case _:
+            return True
+
+
+def is_finite(operation: Operation) -> bool:
+    """Return whether an operation has no weight that is NaN or infinite."""
+    match operation:
+        case Convolution() | Linear():
+            return bool(np.isfinite(operation.weight).all() and np.isfinite(operation.bias).all())
+        case Polynomial():
+            return bool(np.isfinite(operation.coefficients).all())
+        case _:
+            return True
+
+
 def output_shape(operation: Operation, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape, without batch, that an operation makes of an input of ``shape``."""
     match operation:

@@ -23,6 +23,8 @@ from eyelid.infer.network import (
     Polynomial,
     Relu,
     Square,
+    accepts,
+    is_finite,
     output_shape,
 )
 
@@ -58,8 +60,9 @@ Attributes: TypeAlias = "Mapping[str, Any]"
 def read(path: Path) -> Network:
     """Read an ONNX file as a network.
 
-    Raises :class:`InputError` for a file that is missing or not ONNX, :class:`UnsupportedError` with the
-    operator's name and the nearest supported rewrite for a network that has no such form.
+    Raises :class:`InputError` for a file that is missing, not ONNX or not sound, :class:`UnsupportedError`
+    with the operator's name and the nearest supported rewrite for a network that has no such form, and
+    :class:`UsageError` where onnx is not installed.
     """
     try:
         import onnx
@@ -72,6 +75,11 @@ def read(path: Path) -> Network:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     try:
         model = onnx.load_model_from_string(source)
+        if any(item.data_location == onnx.TensorProto.EXTERNAL for item in model.graph.initializer):
+            raise InputError(
+                f"{path} keeps its weights in another file; export it as one, with external_data=False, "
+                "or load it with onnx.load and save it with onnx.save."
+            )
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise InputError(f"{path} is not a sound ONNX file; export it again.") from error
@@ -107,6 +115,12 @@ class _Reader:
             self._take(item, item.name or f"{item.op_type.lower()}{number}")
         if not self.nodes or self.alias.get(self.graph.output[0].name) != self.nodes[-1].name:
             raise UnsupportedError(f"{self.path}: the last node must make the output; drop what follows it.")
+        for node in self.nodes:
+            if not is_finite(node.operation):
+                raise InputError(
+                    f"{self.path}: node {node.name} has weights that are not numbers (NaN or infinite); "
+                    "train it again."
+                )
         return Network(shape, tuple(self.nodes), digest)
 
     def _take(self, item: NodeProto, name: str) -> None:
@@ -122,6 +136,8 @@ class _Reader:
             raise UnsupportedError(
                 f"{self.path}: node {name} ({item.op_type}) works on constants alone; simplify the file."
             )
+        if item.op_type not in ("Add", "Mul") and item.input[0] not in self.alias:
+            raise self._unsupported(name, f"{item.op_type} with a constant before the image", NEAREST)
         if item.op_type in ("Identity", "Dropout"):
             self.alias[item.output[0]] = dynamic[0]
         elif item.op_type == "BatchNormalization":
@@ -141,6 +157,8 @@ class _Reader:
                 raise UnsupportedError(f"{self.path}: node {name} adds tensors of unequal shapes.")
         if name in self.shapes:
             raise UnsupportedError(f"{self.path}: two nodes are named {name}; give each a name of its own.")
+        if not accepts(operation, self.shapes[inputs[0]]):
+            raise self._unsound(name)
         shape = output_shape(operation, self.shapes[inputs[0]])
         if min(shape) < 1:
             raise UnsupportedError(
@@ -168,10 +186,11 @@ class _Reader:
                 weight = fixed[0].astype(np.float64) * float(given.get("alpha", 1.0))
                 weight = weight if given.get("transB", 0) else np.ascontiguousarray(weight.T)
                 bias = fixed[1] * float(given.get("beta", 1.0)) if len(fixed) > 1 else np.zeros(1)
-                return Linear(weight, np.broadcast_to(bias.astype(np.float64).ravel(), len(weight)).copy())
+                bias = np.repeat(bias, len(weight)) if bias.size == 1 else bias.ravel()
+                return Linear(weight, bias.astype(np.float64))
             case "MatMul" if len(dynamic) == 1 and fixed and fixed[0].ndim == 2 and len(shape) == 1:
                 return Linear(np.ascontiguousarray(fixed[0].T, np.float64), np.zeros(fixed[0].shape[1]))
-            case "AveragePool":
+            case "AveragePool" if set(given.get("dilations", [1])) == {1}:
                 kernel = (int(given["kernel_shape"][0]), int(given["kernel_shape"][1]))
                 stride, padding = self._window(name, shape, kernel, given)
                 if given.get("ceil_mode", 0) or (any(padding) and not given.get("count_include_pad", 0)):
@@ -204,6 +223,9 @@ class _Reader:
                 raise self._unsupported(name, kind, "GlobalAveragePool, then Flatten")
         raise self._unsupported(name, kind, REWRITES.get(kind, NEAREST))
 
+    def _unsound(self, name: str) -> InputError:
+        return InputError(f"{self.path}: the weights of node {name} do not fit its input; export it again.")
+
     def _unsupported(self, name: str, kind: str, rewrite: str) -> UnsupportedError:
         return UnsupportedError(
             f"{self.path}: node {name} is {kind}, which private inference has no form for; use {rewrite}."
@@ -214,6 +236,8 @@ class _Reader:
     ) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
         """Return stride (y, x) and padding (top, left, bottom, right)."""
         stride_y, stride_x = (int(step) for step in given.get("strides", (1, 1)))
+        if min(stride_y, stride_x) < 1:
+            raise self._unsound(name)
         mode = given.get("auto_pad", b"NOTSET").decode()
         if mode in ("SAME_UPPER", "SAME_LOWER"):
             spare = [
@@ -233,7 +257,10 @@ class _Reader:
         if len(fixed) != 4:
             raise self._unsupported(name, "BatchNormalization without stored statistics", "a trained export")
         scale, shift, mean, variance = (values.astype(np.float64) for values in fixed)
-        gain = scale / np.sqrt(variance + float(given.get("epsilon", 1e-5)))
+        if any(values.shape != self.shapes[source][:1] for values in fixed):
+            raise self._unsound(name)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            gain = scale / np.sqrt(variance + float(given.get("epsilon", 1e-5)))
         node = self._sole_layer(source)
         if node is None:  # nothing linear to fold into: a 1 x 1 convolution by itself
             if len(self.shapes[source]) != 3:
@@ -257,7 +284,11 @@ class _Reader:
         layer = node.operation
         assert isinstance(layer, Convolution | Linear)
         trailing = (1,) * (len(node.shape) - 1)
-        if value.size > 1 and value.shape[-len(node.shape) :] != (len(layer.bias), *trailing):
+        per_channel = value.size == len(layer.bias) and value.shape[-len(node.shape) :] == (
+            value.size,
+            *trailing,
+        )
+        if value.size > 1 and not per_channel:
             return False
         self._replace(node, layer.weight, layer.bias + value.astype(np.float64).ravel())
         return True
@@ -266,6 +297,7 @@ class _Reader:
         """Return the convolution or linear node ``source`` if nothing else has used its output yet."""
         node = next((node for node in self.nodes if node.name == source), None)
         used = any(source in other.inputs for other in self.nodes)
+        used = used or self.alias.get(self.graph.output[0].name) == source
         uses = sum(self.alias.get(key) == source for item in self.graph.node for key in item.input)
         linear = node is not None and isinstance(node.operation, Convolution | Linear)
         return node if linear and not used and uses == 1 else None

@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from eyelid.errors import EyelidError, InputError, UnsupportedError
 from eyelid.infer import network as net
-from eyelid.infer import onnx_reader
+from eyelid.infer import onnx_reader, pictures
 from eyelid.infer.mpc.estimate import estimate
 from eyelid.infer.mpc.peers import ASSUMPTIONS, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -60,12 +61,12 @@ class Way(BaseModel):
     note: str = ""
 
 
-def plan(model: Path, calibration: NDArray[np.float32] | None = None) -> tuple[Way, ...]:
+def plan(model: Path, calibration: Sequence[Path] = ()) -> tuple[Way, ...]:
     """Plan all ways for an ONNX file.
 
-    ``calibration``: images, float (n, c, h, w) in [0, 1], from which encrypted inference takes the ranges of
-    its layers; without them noise stands in, which changes precision more than cost. Raises
-    :class:`InputError` where it is no sound ONNX file.
+    ``calibration``: images as :func:`eyelid.infer.pictures.load` reads them, from which encrypted inference
+    takes the ranges of its layers; without them noise stands in, which changes precision more than cost.
+    Raises :class:`InputError` where the file is no sound ONNX file, or the images do not fit it.
     """
     if not model.is_file():
         raise InputError(f"{model} is no file; name an ONNX file")
@@ -75,15 +76,16 @@ def plan(model: Path, calibration: NDArray[np.float32] | None = None) -> tuple[W
         network = onnx_reader.read(model)
     except UnsupportedError as error:
         closed = str(error)
+    images = pictures.load(calibration, network.input_shape) if network and calibration else None
     return (
-        _encrypted(network, closed, calibration),
+        _encrypted(network, closed, images),
         _shared(network, closed, Protocol.CHEETAH),
         _shared(network, closed, Protocol.ABY3),
         _attested(model),
     )
 
 
-def _encrypted(network: Network | None, closed: str, calibration: NDArray[np.float32] | None) -> Way:
+def _encrypted(network: Network | None, closed: str, images: NDArray[np.float32] | None) -> Way:
     way = Way(
         name="encrypted (ckks)",
         command="eyelid infer he",
@@ -101,11 +103,11 @@ def _encrypted(network: Network | None, closed: str, calibration: NDArray[np.flo
     from eyelid.infer.he.compile import compile as compile_network  # loads what only encryption needs
     from eyelid.infer.he.report import report
 
-    if calibration is None:
+    if images is None:
         shape = (NOISE_IMAGES, *network.input_shape)
-        calibration = np.random.default_rng(0).random(shape, np.float32)  # stands in for pictures
+        images = np.random.default_rng(0).random(shape, np.float32)  # stands in for pictures
     try:
-        told = report(compile_network(network, calibration))
+        told = report(compile_network(network, images))
     except EyelidError as error:
         return way.model_copy(update={"refused": str(error)})
     fits = [layer.name for layer in told.layers if layer.fit_error is not None]
