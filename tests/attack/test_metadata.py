@@ -5,14 +5,18 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import av
 import pillow_heif
 import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from eyelid.attack.metadata import MetadataAttack
 from eyelid.attack.metadata_scan import leftovers
+from eyelid.attack.voice import VoiceAttack
 from eyelid.errors import InputError, UnsupportedError
 from tests.media.clips import CANARY, Clip, copy
 from tests.media.jpegs import jpeg, picture, save
@@ -176,3 +180,28 @@ def test_a_walk_ends_on_any_damage(suffix: str, tmp_path: Path) -> None:
         altered[place : place + 4] = b"\xff\0\xff\xff"
         leftovers(bytes(altered))
         leftovers(bytes(data[:place]))
+
+
+def test_an_original_whose_words_are_not_unicode_is_searched_all_the_same(tmp_path: Path) -> None:
+    """Programs of the time wrote the title of an AVI in the coding of their country."""
+    title = b"Gartenfest am See"
+    with av.open(str(tmp_path / "c.avi"), "w") as container:
+        container.metadata["title"] = title.decode()
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width = stream.height = 64
+        container.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        container.mux(stream.encode())
+    path = tmp_path / "c.avi"
+    path.write_bytes(path.read_bytes().replace(title, title.replace(b"ar", b"\xe4r")))
+    found = MetadataAttack(original=path).measure(path)
+    assert found.values_of_original == found.values_searched == 1
+    assert VoiceAttack().measure(path).streams == 0
+
+
+def test_an_original_with_a_damaged_block_is_one_sentence_at_most(tmp_path: Path) -> None:
+    block, path = exif().tobytes(), tmp_path / "a.jpg"
+    for end in range(6, len(block)):
+        picture(16, 16).save(path, exif=block[:end])
+        with suppress(InputError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            MetadataAttack(original=path).measure(path)

@@ -90,7 +90,7 @@ def test_the_shipped_detectors_find_nobody_in_noise(tmp_path: Path) -> None:
 
 
 def test_wrong_settings() -> None:
-    for every, threshold in ((-1.0, 0.3), (float("nan"), 0.3), (1.0, 0.0), (1.0, 1.5)):
+    for every, threshold in ((-1.0, 0.3), (float("nan"), 0.3), (float("inf"), 0.3), (1.0, 0.0), (1.0, 1.5)):
         with pytest.raises(UsageError):
             RedetectAttack([Target.FACE], detectors=[Bright([])], every=every, threshold=threshold)
     with pytest.raises(UsageError, match="no target"):

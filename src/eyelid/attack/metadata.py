@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import struct
 from typing import TYPE_CHECKING, Final
 
-import av
 from PIL import ExifTags, Image
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,7 @@ from eyelid.attack.metadata_scan import leftovers
 from eyelid.errors import InputError
 from eyelid.media.kinds import MediaFormat, MediaKind, sniff, sniff_format
 from eyelid.media.still import PLUGINS
+from eyelid.media.video_source import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,7 +86,7 @@ class MetadataAttack(Attack["Path"]):
 def _values(original: Path) -> Iterator[str]:
     """Yield the texts of the metadata of a file that are long enough to be told from chance."""
     texts = _still_texts(original) if sniff(original) is MediaKind.STILL else _video_texts(original)
-    for text in texts:
+    for text in (part for whole in texts for part in whole.split("\ufffd")):  # which no decoder could read
         value = text.strip(" \0\r\n\t")
         if len(value) >= _SHORTEST and value not in _USUAL and not value.startswith(_USUAL_BEGINNINGS):
             yield value
@@ -95,7 +96,7 @@ def _still_texts(path: Path) -> Iterator[str]:
     try:
         exif, info = _read_still(path)
         blocks = [exif, exif.get_ifd(ExifTags.IFD.Exif), exif.get_ifd(ExifTags.IFD.GPSInfo)]
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
         raise InputError(f"{path} cannot be read as a photo; give the untouched original") from error
     values = [value for block in blocks for value in block.values()]
     values += [value for key, value in info.items() if key not in {"icc_profile", "exif"}]
@@ -122,14 +123,11 @@ def _read_still(path: Path) -> tuple[Image.Exif, dict[str, object]]:
 
 
 def _video_texts(path: Path) -> Iterator[str]:
-    try:
-        with av.open(str(path)) as container:
-            tables: Iterable[dict[str, str]] = [container.metadata, *(s.metadata for s in container.streams)]
-            yield from (value for table in tables for value in table.values())
-            for chapter in container.chapters():
-                yield from chapter["metadata"].values()
-    except av.FFmpegError as error:
-        raise InputError(f"{path} cannot be read as a video; give the untouched original") from error
+    with opened(path) as container:
+        tables: Iterable[dict[str, str]] = [container.metadata, *(s.metadata for s in container.streams)]
+        yield from (value for table in tables for value in table.values())
+        for chapter in container.chapters():
+            yield from chapter["metadata"].values()
 
 
 def _forms(value: str) -> list[bytes]:

@@ -6,6 +6,7 @@ target, hidden well or not: a covered face on a body is still a person. What cou
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict
@@ -80,7 +81,7 @@ class RedetectAttack(Attack["Path"]):
         threads: int | None = None,
         listener: Callable[[Path, int], None] = lambda _path, _done: None,
     ) -> None:
-        if not every >= 0:
+        if not 0 <= every < math.inf:
             raise UsageError(f"a frame every {every} seconds cannot be looked at; give 0 or more")
         if not 0 < threshold <= 1:
             raise UsageError(f"no detection has a score of {threshold}; give a threshold up to 1")

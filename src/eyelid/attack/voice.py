@@ -7,6 +7,7 @@ instruments count as well; whispering does not. Any sound that is found may iden
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import av
@@ -16,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 
 from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
 from eyelid.attack.statistics import bootstrap_interval
-from eyelid.errors import InputError
 from eyelid.media.kinds import MediaKind, sniff
+from eyelid.media.video_source import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,17 +139,14 @@ def _streams(path: Path) -> Iterator[Sound]:
     """Decode each sound stream, mixed to one channel."""
     if sniff(path) is MediaKind.STILL:
         return
-    try:
-        with av.open(str(path)) as container:
-            count = len(container.streams.audio)
-        for number in range(count):
-            with av.open(str(path)) as container:
-                resampler = av.AudioResampler("fltp", "mono", RATE)
-                parts = [
-                    made.to_ndarray()[0]
-                    for frame in (*container.decode(audio=number), None)
-                    for made in resampler.resample(frame)
-                ]
-            yield np.concatenate(parts) if parts else np.zeros(0, np.float32)
-    except av.FFmpegError as error:
-        raise InputError(f"the sound of {path} cannot be decoded; check that the file is whole") from error
+    with opened(path) as container:
+        count = len(container.streams.audio)
+    for number in range(count):
+        with opened(path) as container:
+            resampler = av.AudioResampler("fltp", "mono", RATE)
+            parts = [
+                made.to_ndarray()[0]
+                for frame in chain(container.decode(audio=number), (None,))
+                for made in resampler.resample(frame)
+            ]
+        yield np.concatenate(parts) if parts else np.zeros(0, np.float32)

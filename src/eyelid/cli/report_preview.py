@@ -42,8 +42,9 @@ def preview_one(
         say_json("preview", content)
     else:
         places = ", ".join(f"{start:.1f} s" for start in made.starts)
+        noun = "second" if len(made.starts) == 1 else "seconds"
         say(
-            f"{made.output}: the seconds from {places}, without sound or evidence; "
+            f"{made.output}: the {noun} from {places}, without sound or evidence; "
             f"the full run takes about {_duration(made.seconds)} and {decimal(made.size)}"
         )
 
