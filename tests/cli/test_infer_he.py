@@ -76,6 +76,22 @@ def test_a_gallery_needs_one_face_in_each_picture(here: Here, desk: Path) -> Non
     assert "is no folder" in here("infer", "he", "gallery", "absent").sentence
 
 
+def test_what_cannot_be_written_is_refused_before_any_work(here: Here, desk: Path) -> None:
+    model = desk / "model.onnx"
+    model.write_bytes(b"no network, nor need it be one")
+    calibrate = ("--calibrate", "faces")
+    itself = here("infer", "he", "compile", model, *calibrate, "-o", model, "--force")
+    assert itself.code == 1
+    assert "is the input itself" in itself.sentence
+    assert model.read_bytes().startswith(b"no network")
+    (desk / "server.eyelid").touch()
+    assert "exists already" in here("infer", "he", "compile", model, *calibrate).sentence
+    assert "exists already" in here("infer", "he", "gallery", "empty", "-o", "server.eyelid").sentence
+    encrypted = here("infer", "he", "gallery", "faces", "-o", "server.eyelid", "--encrypt")
+    assert "exists already" in encrypted.sentence
+    assert not (desk / "client.key").exists()
+
+
 def test_keys_from_a_server_rotate(here: Here, address: str, desk: Path) -> None:
     assert here("infer", "he", "keygen", address, "-o", "my.key").code == 0
     again = here("infer", "he", "keygen", address, "-o", "my.key")

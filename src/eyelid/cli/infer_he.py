@@ -49,10 +49,11 @@ def compile_model(
     from eyelid.infer.he.artefact import Target
     from eyelid.infer.he.compile import compile as compile_network
     from eyelid.infer.he.report import report
-    from eyelid.media.atomic import atomic_output
+    from eyelid.media.atomic import atomic_output, check_output
 
     if target not in list(Target):
         raise UsageError(f"--target {target}: choose latency or throughput")
+    check_output(model, output, force=force)
     network = onnx_reader.read(model)
     artefact = compile_network(network, pictures.load(calibrate, network.input_shape), Target(target))
     with atomic_output(output, force=force) as partial:

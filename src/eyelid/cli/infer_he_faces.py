@@ -82,7 +82,9 @@ def gallery(
     from eyelid.cli.output import say
     from eyelid.cli.passphrase import passphrase
     from eyelid.infer.he import faces, gallery_file, keys
+    from eyelid.media.atomic import check_output
 
+    check_output(folder, output, force=force)
     paths = faces.pictures(folder)
     names = tuple(path.relative_to(folder).as_posix() for path in paths)
     word = passphrase(passphrase_file, new=True) if encrypt else ""
