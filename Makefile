@@ -25,7 +25,7 @@ lint: $(STAMP) ## style, types and import layers
 	$(RUN)/lint-imports --no-logo
 
 test: lint ## lint, then every test
-	$(RUN)/pytest -n 2 --dist loadfile
+	$(RUN)/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 slow: $(STAMP) ## the tests that take minutes
 	$(RUN)/pytest -m slow
