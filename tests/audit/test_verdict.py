@@ -69,6 +69,18 @@ def test_a_few_people_are_no_proof_however_narrow_the_interval(probed: int, stan
     assert standing == "at chance" or f"({probed})" in verdict.reason
 
 
+def test_who_could_not_look_is_not_sure() -> None:
+    verdict = judge([AT_CHANCE], [], NOISE, None, 10, 10, blind=3)
+    assert verdict.standing is Standing.IN_DOUBT
+    assert "failed at 3 of the glances" in verdict.reason
+    assert judge([NAMED], [], None, None, 10, 10, blind=3).standing is Standing.EXPOSED
+
+
+def test_why_nobody_was_named_is_the_reason() -> None:
+    assert judge([], [], None, None, 10, 0, unnamed="no face is there").reason == "No face is there."
+    assert "too few people" in judge([], [], None, None, 10, 0).reason
+
+
 def test_a_bound_is_never_rounded_down() -> None:
     spent = SPENT.model_copy(update={"epsilon_whole": 0.12345678})
     assert "epsilon 0.1235" in judge([AT_CHANCE], [], NOISE, spent, 10, 10).sentence

@@ -25,7 +25,7 @@ from eyelid.audit.pair import kind_of_both, sightings_of, watch
 from eyelid.audit.probe import Labels, accuracy
 from eyelid.audit.restored import restore
 from eyelid.audit.spans import spans
-from eyelid.audit.verdict import REDETECTION, certainty, judge
+from eyelid.audit.verdict import REDETECTION, REIDENTIFICATION, certainty, judge
 from eyelid.audit.watch import FOUND, Watcher
 from eyelid.detect.registry import build_all
 from eyelid.errors import EyelidError, InputError, UsageError
@@ -98,6 +98,10 @@ class _Findings:
     skipped: list[Skipped] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     timings: list[Stage] = field(default_factory=list)
+
+    def reason_without(self, attack: str) -> str | None:
+        """Return why an attack was not run."""
+        return next((skipped.reason for skipped in self.skipped if skipped.attack == attack), None)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -179,7 +183,16 @@ def audit(
             visible=visible,
             curves=tuple(findings.curves),
             utility=utility,
-            verdict=judge(findings.attacks, visible, guarantee, privacy, people, probed),
+            verdict=judge(
+                findings.attacks,
+                visible,
+                guarantee,
+                privacy,
+                people,
+                probed,
+                blind=watched.blind,
+                unnamed=findings.reason_without(REIDENTIFICATION),
+            ),
             timings=tuple(findings.timings),
             warnings=tuple(_warnings(watched, evidence)),
         ),
@@ -255,8 +268,7 @@ def _identify(
     distractors: Pictures,
     kind: MediaKind,
 ) -> None:
-    name = "re-identification"
-    with findings.stage(name):
+    with findings.stage(REIDENTIFICATION):
         if Target.FACE not in targets:
             raise UsageError("faces were not to be covered")
         if not tracks:

@@ -43,12 +43,38 @@ def judge(
     privacy: PrivacySpent | None,
     people: int,
     probed: int,
+    *,
+    blind: int = 0,
+    unnamed: str | None = None,
 ) -> Verdict:
     """Return the verdict on an output: its worst finding decides, and is the reason.
 
     ``people`` is how many an attacker may have to choose among: a theorem counts where it leaves the attacker
-    who knew nothing less sure than a coin. ``probed`` is how many of them the attacks tried to name.
+    who knew nothing less sure than a coin. ``probed`` is how many of them the attacks tried to name, and
+    ``unnamed`` why none, where it is known; ``blind`` is at how many glances a detector failed.
     """
+    if found := _exposed(attacks, visible):
+        return found
+    named = [r for r in attacks if r.attack.startswith(REIDENTIFICATION) and r.measure == "rank-1"]
+    widest = max(named, key=lambda result: result.interval[1] - result.chance, default=None)
+    if widest is None:
+        why = unnamed or "there were too few people to tell apart; give pictures of others (--gallery)"
+        return Verdict(
+            standing=Standing.IN_DOUBT,
+            sentence="Nothing speaks against this file, but whether people can be named was not measured.",
+            reason=f"{why[:1].upper()}{why[1:]}.",
+        )
+    if blind:
+        return Verdict(
+            standing=Standing.IN_DOUBT,
+            sentence="No attack is shown to beat chance, but this file was not looked at all over.",
+            reason=f"A detector failed at {blind} of the glances at it; see the warnings.",
+        )
+    return _unsure(widest, probed) or _unnamed(widest, guarantee, privacy, people)
+
+
+def _exposed(attacks: Sequence[AttackResult], visible: Sequence[VisibleSpan]) -> Verdict | None:
+    """Return the verdict where something shows or an attack succeeded."""
     if visible:
         sentence = "Something that should be hidden still shows in this file."
         return Verdict(standing=Standing.EXPOSED, sentence=sentence, reason=_visible(visible))
@@ -58,55 +84,56 @@ def judge(
             if result.attack.startswith(name):
                 return Verdict(standing=Standing.EXPOSED, sentence=sentence, reason=_succeeds(result))
     around = [result for result in succeeded if result.attack.startswith((CONTEXT, VOICE))]
-    if around:
-        return Verdict(
-            standing=Standing.BY_CONTEXT,
-            sentence="What was covered gave no attack more than chance, but what surrounds it tells people.",
-            reason=_succeeds(around[0]),
-        )
-    named = [r for r in attacks if r.attack.startswith(REIDENTIFICATION) and r.measure == "rank-1"]
-    if not named:
-        return Verdict(
-            standing=Standing.IN_DOUBT,
-            sentence="Nothing speaks against this file, but whether people can be named was not measured.",
-            reason="There were too few people to tell apart; give pictures of others (--gallery).",
-        )
-    widest = max(named, key=lambda result: result.interval[1] - result.chance)
+    if not around:
+        return None
+    return Verdict(
+        standing=Standing.BY_CONTEXT,
+        sentence="What was covered gave no attack more than chance, but what surrounds it tells people.",
+        reason=_succeeds(around[0]),
+    )
+
+
+def _unsure(widest: AttackResult, probed: int) -> Verdict | None:
+    """Return the verdict where too few people were named to tell success from chance."""
     if widest.interval[1] - widest.chance > WIDEST:
-        return Verdict(
-            standing=Standing.IN_DOUBT,
-            sentence="No attack is shown to beat chance, but too few people were measured to be sure.",
-            reason=f"The interval of re-identification is wide: {_figures(widest)}; "
-            "give pictures of others (--gallery).",
+        reason = (
+            f"The interval of re-identification is wide: {_figures(widest)}; "
+            "give pictures of others (--gallery)."
         )
-    could_be = clopper_pearson(0, max(probed, 1))[1] - widest.chance
-    if could_be > WIDEST:
-        return Verdict(
-            standing=Standing.IN_DOUBT,
-            sentence="No attack is shown to beat chance, but too few people were measured to be sure.",
-            reason=f"Of so few people ({probed}) even no success would leave much open: {_figures(widest)}; "
-            "give a longer film, or one with more people.",
+    elif clopper_pearson(0, max(probed, 1))[1] - widest.chance > WIDEST:
+        reason = (
+            f"Of so few people ({probed}) even no success would leave much open: {_figures(widest)}; "
+            "give a longer film, or one with more people."
         )
+    else:
+        return None
+    return Verdict(
+        standing=Standing.IN_DOUBT,
+        sentence="No attack is shown to beat chance, but too few people were measured to be sure.",
+        reason=reason,
+    )
+
+
+def _unnamed(
+    widest: AttackResult, guarantee: Guarantee | None, privacy: PrivacySpent | None, people: int
+) -> Verdict:
+    """Return the verdict where no attack beats chance: by a theorem, if there is one that says so too."""
     figures = f"Re-identification: {_figures(widest)}."
     if guarantee is not None and guarantee.kind in _THEOREMS and privacy is not None:
-        sure = certainty(privacy.epsilon_whole, people)
+        epsilon, sure = rounded_up(privacy.epsilon_whole), certainty(privacy.epsilon_whole, people)
         if sure < COIN:
             return Verdict(
                 standing=Standing.BOUNDED,
                 sentence=(
-                    f"A theorem bounds every attacker on the covered regions (epsilon "
-                    f"{rounded_up(privacy.epsilon_whole)} for a whole one), and no attack that was run beat "
-                    "chance."
+                    f"A theorem bounds every attacker on the covered regions (epsilon {epsilon} for a whole "
+                    "one), and no attack that was run beat chance."
                 ),
                 reason=(
                     f"Who knew nothing is at most {math.ceil(100 * sure)}% sure of one of {people} people. "
                     f"{figures}"
                 ),
             )
-        figures += (
-            f" The theorem adds nothing: epsilon {rounded_up(privacy.epsilon_whole)} for a whole region is "
-            "large."
-        )
+        figures += f" The theorem adds nothing: epsilon {epsilon} for a whole region is large."
     return Verdict(
         standing=Standing.AT_CHANCE,
         sentence="Every attack that was run on the covered regions does as well as guessing, and no better.",
