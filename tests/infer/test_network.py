@@ -111,6 +111,29 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "missing.onnx")
 
 
+def test_pictures_that_the_network_itself_centres_and_scales(tmp_path: Path) -> None:
+    build = OnnxBuilder((1, 4, 4))
+    build.add("Sub", "centre", "image", np.asarray(0.1307, np.float32))
+    build.add("Div", "scale", build.last, np.asarray(0.3081, np.float32))
+    seen = build.add("Conv", "conv", build.last, RNG.standard_normal((3, 1, 3, 3)).astype(np.float32))
+    shared = build.add("Identity", "shared", np.asarray([0.5, 1.5, 2.5], np.float32)[:, None, None])
+    build.add("Sub", "bias", seen, shared)
+    build.add("Flatten", "flat")
+    path = build.save(tmp_path / "centred.onnx")
+    network = read(path)
+    assert [node.name for node in network.nodes] == ["centre", "scale", "conv", "flat"]
+    agrees(network, path)
+
+
+@pytest.mark.parametrize(("kind", "rewrite"), [("Sub", "with a constant before"), ("Shape", "flatten")])
+def test_what_only_looks_like_it_is_refused(kind: str, rewrite: str, tmp_path: Path) -> None:
+    build = OnnxBuilder((1, 4, 4))
+    before = [np.asarray(1, np.float32)] if kind == "Sub" else []
+    build.add(kind, "turned", *before, "image")
+    with pytest.raises(UnsupportedError, match=f"node turned is {kind}.*{rewrite}"):
+        read(build.save(tmp_path / "a.onnx"))
+
+
 ONES = np.ones((3, 16), np.float32)
 KERNEL = np.ones((3, 1, 3, 3), np.float32)
 UNSOUND: dict[str, tuple[str, list[tuple[str, list[NDArray[Any]], dict[str, Any]]]]] = {
@@ -141,6 +164,10 @@ UNSOUND: dict[str, tuple[str, list[tuple[str, list[NDArray[Any]], dict[str, Any]
     "an infinite factor": (
         "node n0 has weights that are not numbers",
         [("Mul", [np.asarray(np.inf, np.float32)], {}), ("Flatten", [], {})],
+    ),
+    "a division by zero": (
+        "node n0 has weights that are not numbers",
+        [("Div", [np.asarray(0, np.float32)], {}), ("Flatten", [], {})],
     ),
     "windows with gaps": (
         "node n0 is AveragePool",

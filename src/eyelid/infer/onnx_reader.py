@@ -29,7 +29,7 @@ from eyelid.infer.network import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from onnx import ModelProto, NodeProto
@@ -51,8 +51,13 @@ REWRITES = {
     "InstanceNormalization": "BatchNormalization, which folds into the layer before it",
     "ConvTranspose": "a nearest-neighbour enlargement of the image before the network, then Conv",
     "Concat": "Add",
+    "Shape": "Flatten: torch.flatten(x, 1) rather than x.view(x.size(0), -1)",
+    "Pad": "the padding of the Conv or AveragePool behind it",
 }
-NEAREST = "one of Conv, Gemm, MatMul, AveragePool, BatchNormalization, Relu, Mul (x by x), Add, Flatten"
+NEAREST = "one of Conv, Gemm, MatMul, AveragePool, BatchNormalization, Relu, Mul (x by x), Add, Sub, Flatten"
+
+_INVERSE: Mapping[str, Callable[[Array], Array]] = {"Sub": np.negative, "Div": np.reciprocal}
+"""Of a constant: what subtracts or divides by it adds or multiplies with this."""
 
 Attributes: TypeAlias = "Mapping[str, Any]"
 
@@ -130,6 +135,9 @@ class _Reader:
         if item.op_type == "Constant" and "value" in attributes:
             self.constants[item.output[0]] = np.asarray(numpy_helper.to_array(attributes["value"]))
             return
+        if item.op_type == "Identity" and item.input[0] in self.constants:
+            self.constants[item.output[0]] = self.constants[item.input[0]]
+            return
         dynamic = [self.alias[key] for key in item.input if key in self.alias]
         fixed = [self.constants[key] for key in item.input if key in self.constants]
         if not dynamic or len(dynamic) + len(fixed) < len([key for key in item.input if key]):
@@ -138,14 +146,18 @@ class _Reader:
             )
         if item.op_type not in ("Add", "Mul") and item.input[0] not in self.alias:
             raise self._unsupported(name, f"{item.op_type} with a constant before the image", NEAREST)
-        if item.op_type in ("Identity", "Dropout"):
+        kind = item.op_type
+        if kind in _INVERSE and len(fixed) == 1:
+            with np.errstate(divide="ignore"):  # by zero: no weight, and refused as such
+                kind, fixed = "Add" if kind == "Sub" else "Mul", [_INVERSE[kind](fixed[0].astype(np.float64))]
+        if kind in ("Identity", "Dropout"):
             self.alias[item.output[0]] = dynamic[0]
-        elif item.op_type == "BatchNormalization":
+        elif kind == "BatchNormalization":
             self._fold(item, name, dynamic[0], fixed, attributes)
-        elif item.op_type == "Add" and len(dynamic) == 1 and self._fold_bias(dynamic[0], fixed[0]):
+        elif kind == "Add" and len(dynamic) == 1 and self._fold_bias(dynamic[0], fixed[0]):
             self.alias[item.output[0]] = dynamic[0]
         else:
-            operation = self._operation(item.op_type, name, dynamic, fixed, attributes)
+            operation = self._operation(kind, name, dynamic, fixed, attributes)
             self._append(name, operation, tuple(dict.fromkeys(dynamic)) or (INPUT,), item.output[0], dynamic)
 
     def _append(
