@@ -65,12 +65,19 @@ class Caller:
         """Return the body at ``path``. Raises InferenceError."""
         return self._ask("GET", path, None, max_bytes)
 
-    def post(self, path: str, body: bytes | Iterable[bytes], *, max_bytes: int = MAX_ANSWER) -> bytes:
-        """Send ``body``, whole or in chunks, to ``path``; return the answer's body. Raises InferenceError."""
+    def post(
+        self, path: str, body: bytes | tuple[bytes, ...] | Iterable[bytes], *, max_bytes: int = MAX_ANSWER
+    ) -> bytes:
+        """Send ``body`` to ``path``; return the answer's body. Raises InferenceError.
+
+        A body is whole, in parts (which need not be copied together), or in chunks that are made meanwhile.
+        """
         return self._ask("POST", path, body, max_bytes)
 
     def _ask(self, method: str, path: str, body: bytes | Iterable[bytes] | None, most: int) -> bytes:
         headers = {} if body is None else {"content-type": "application/octet-stream"}
+        if isinstance(body, tuple):
+            headers["content-length"] = str(sum(map(len, body)))
         with (
             self._sentences(),
             self._client.stream(method, path, content=body, headers=headers) as answer,

@@ -25,6 +25,11 @@ from tests.infer.enclave import live
 PICTURE = live.picture(1, side=64)
 
 
+def encrypted(client: Client, message: bytes) -> bytes:
+    """A request as it comes over the wire."""
+    return b"".join(client.request(message)[0])
+
+
 def test_keys_are_renewed_and_old_ones_refused() -> None:
     class Fixed(Attester):
         def _make_key(self) -> bytes:
@@ -41,7 +46,7 @@ def test_keys_are_renewed_and_old_ones_refused() -> None:
     old = attester.binding
     assert (attester.stale, attester.expired) == (False, False)
     server = Server(old.key, bytes(32), attester.exchange)
-    request, _ = Client(old.key, bytes(32)).request(b"x")
+    request = encrypted(Client(old.key, bytes(32)), b"x")
     assert server.open(request)[0] == b"x"
     attester.renew()
     assert attester.binding.key != old.key
@@ -56,8 +61,10 @@ def test_keys_are_renewed_and_old_ones_refused() -> None:
 def test_a_channel_answers_in_order_and_is_bound_to_its_workload() -> None:
     public, exchange = hpke.in_memory()
     server, client = Server(public, bytes(32), exchange), Client(public, bytes(32))
-    first, open_first = client.request(b"first")
-    second, open_second = client.request(b"second")
+    (head, sealed), open_first = client.request(b"first")
+    first = head + sealed
+    (head, sealed), open_second = client.request(b"second")
+    second = head + sealed
     with pytest.raises(AttestationError):
         server.open(second)
     message, seal = server.open(first)
@@ -71,7 +78,7 @@ def test_a_channel_answers_in_order_and_is_bound_to_its_workload() -> None:
         with pytest.raises(AttestationError, match="answered before"):
             server.open(request)
     with pytest.raises(AttestationError):
-        Server(public, b"m" * 32, exchange).open(Client(public, bytes(32)).request(b"x")[0])
+        Server(public, b"m" * 32, exchange).open(encrypted(Client(public, bytes(32)), b"x"))
 
 
 @pytest.mark.parametrize("cut", [0, 5, 12, 20, -1])
@@ -101,7 +108,7 @@ def test_a_key_takes_so_many_channels_and_no_more(monkeypatch: pytest.MonkeyPatc
     public, exchange = hpke.in_memory()
     server = Server(public, bytes(32), exchange)
     clients = [Client(public, bytes(32)) for _ in range(3)]
-    requests = [client.request(b"x")[0] for client in clients]
+    requests = [encrypted(client, b"x") for client in clients]
     server.open(requests[0])
     garbage = requests[1][:-1] + bytes([requests[1][-1] ^ 1])
     with pytest.raises(AttestationError):
@@ -110,4 +117,4 @@ def test_a_key_takes_so_many_channels_and_no_more(monkeypatch: pytest.MonkeyPatc
     assert server.full
     with pytest.raises(InferenceError, match="used up"):
         server.open(requests[2])
-    assert server.open(clients[0].request(b"y")[0])[0] == b"y"
+    assert server.open(encrypted(clients[0], b"y"))[0] == b"y"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from eyelid.errors import AttestationError, EyelidError, ModelError, UsageError
+from eyelid.errors import AttestationError, EyelidError, InferenceError, InputError, ModelError, UsageError
 from eyelid.infer.enclave import manifest, tpm_device
 from eyelid.infer.enclave.attester import TpmAttester
 from eyelid.infer.enclave.case import Challenge
@@ -166,6 +166,16 @@ def test_a_server_cannot_start_where_something_else_was_measured(
         pass
 
 
+def test_requests_larger_than_the_shared_memory_are_refused(tpm: SoftwareTpm, tmp_path: Path) -> None:
+    tpm.reboot()
+    with Enclosed(Launch(model=live.write_model(tmp_path / "model.onnx"), tpm=tpm.socket)) as workload:
+        part = bytes(2**26)
+        with pytest.raises(InputError, match="larger than any"):
+            workload.infer([part] * 4 + [b"x"])
+        with pytest.raises(InferenceError, match="ask for evidence again"):
+            workload.infer([b"x"])  # the worker lives
+
+
 def test_the_worker_refuses_another_model_than_was_measured(
     tpm: SoftwareTpm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,9 +184,9 @@ def test_the_worker_refuses_another_model_than_was_measured(
     tpm.reboot()
     measured = Enclosed._measured
 
-    def swap(self: Enclosed, launch: Launch) -> int | None:
+    def swap(self: Enclosed, launch: Launch, opened: ExitStack) -> int | None:
         live.write_model(model, weight=3)
-        return measured(self, launch)
+        return measured(self, launch, opened)
 
     monkeypatch.setattr(Enclosed, "_measured", swap)
     with pytest.raises(AttestationError, match="changed after it was measured"):

@@ -21,7 +21,7 @@ from eyelid.infer.serving import serving
 from tests.infer.enclave import live
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from eyelid.infer.enclave.policy_file import Policy
@@ -65,8 +65,8 @@ class Impostor:
     def evidence(self, question: Question) -> bytes:
         return self.workload.evidence(question)
 
-    def infer(self, request: bytes) -> bytes:
-        self.requests.append(request)
+    def infer(self, request: Sequence[bytes]) -> bytes:
+        self.requests.append(b"".join(request))
         return self.workload.infer(request)
 
 
@@ -98,11 +98,16 @@ def test_the_answer_is_that_of_the_model(address: str, policy: Policy) -> None:
         assert client.predict(PICTURE) == first
 
 
-def test_no_byte_of_a_picture_is_on_the_wire(address: str, policy: Policy) -> None:
+def test_no_byte_of_a_picture_is_on_the_wire_or_with_the_server(
+    enclosed: Enclosed, address: str, policy: Policy
+) -> None:
     with live.Tap(address) as tap, live.client_of(tap.address, policy) as client:
         for _ in range(3):
             client.predict(PICTURE)
     assert len(tap.up) > 3 * PICTURE.nbytes
+    shared = enclosed._requests[:100_000]
+    assert shared.rstrip(b"\0")[-16:] in tap.up  # what the sandbox shares with the server is what came
+    assert live.image_bytes_in(shared, PICTURE) == 0
     assert live.image_bytes_in(tap.up + tap.down, PICTURE) == 0
     assert live.image_bytes_in(pack_picture(PICTURE), PICTURE) > 1_500  # the search finds it where it is
 
@@ -312,7 +317,7 @@ def test_a_request_is_answered_once(enclosed: Enclosed, address: str, policy: Po
 
 def test_a_changed_reply_is_refused(enclosed: Enclosed, policy: Policy) -> None:
     class Altering(Impostor):
-        def infer(self, request: bytes) -> bytes:
+        def infer(self, request: Sequence[bytes]) -> bytes:
             reply = bytearray(super().infer(request))
             reply[len(reply) // 2] ^= 1
             return bytes(reply)
@@ -320,7 +325,7 @@ def test_a_changed_reply_is_refused(enclosed: Enclosed, policy: Policy) -> None:
     class Repeating(Impostor):
         """Answers a question with the reply to the one before."""
 
-        def infer(self, request: bytes) -> bytes:
+        def infer(self, request: Sequence[bytes]) -> bytes:
             self.last, last = super().infer(request), getattr(self, "last", None)
             return last or self.last
 

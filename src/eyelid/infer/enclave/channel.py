@@ -39,13 +39,16 @@ class Client:
         self._head = key_id(key)
         self._enc, self._context = hpke.sender(key, info(manifest, key))
 
-    def request(self, message: bytes) -> tuple[bytes, Callable[[bytes], bytes]]:
-        """Return an encrypted request, and what decrypts its reply (raises AttestationError)."""
+    def request(self, message: bytes) -> tuple[tuple[bytes, bytes], Callable[[bytes], bytes]]:
+        """Return an encrypted request (head, ciphertext), and what decrypts its reply.
+
+        The latter raises AttestationError for any other reply.
+        """
         number = self._context.sequence.to_bytes(8, "big")
         head = self._head + self._enc + number
-        request = head + self._context.seal(message, head)
+        sealed = self._context.seal(message, head)
         reply_key = self._context.export(b"reply" + number)
-        said = head + request[-hpke.TAG_BYTES :]
+        said = head + sealed[-hpke.TAG_BYTES :]
 
         def open_reply(reply: bytes) -> bytes:
             try:
@@ -55,7 +58,7 @@ class Client:
                     "the reply was altered, or is not the attested workload's; it is refused"
                 ) from None
 
-        return request, open_reply
+        return (head, sealed), open_reply
 
 
 class Server:

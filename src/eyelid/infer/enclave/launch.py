@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
-from eyelid.errors import AttestationError, InferenceError, UsageError
+from eyelid.errors import AttestationError, InferenceError, InputError, UsageError
 from eyelid.infer.enclave import tsm
 from eyelid.infer.enclave.evidence import WORKLOAD_PCR, Kind, workload_pcr
 from eyelid.infer.enclave.manifest import CODE, Configuration, Manifest, measure, read_model
@@ -17,6 +19,8 @@ from eyelid.infer.enclave.worker import (
     BROKEN,
     EVIDENCE,
     INFER,
+    LENGTH,
+    MOST_BYTES,
     OK,
     START,
     Question,
@@ -26,13 +30,11 @@ from eyelid.infer.enclave.worker import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
     from eyelid.infer.enclave.sealed import SealedKey
-
-PIPE_BYTES: Final = 2**20
-"""What a pipe to the worker holds; the 64 KiB that are usual cost a picture many switches between the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +73,37 @@ class Enclosed:
     def __init__(self, launch: Launch) -> None:
         self.manifest = launch.manifest()
         self._lock = Lock()
-        self._file = self._measured(launch)
-        try:
+        with ExitStack() as opened:
+            tpm = self._measured(launch, opened)
+            requests = os.memfd_create("requests")
+            opened.callback(os.close, requests)
+            os.truncate(requests, MOST_BYTES)  # takes memory only as far as it is written to
+            self._requests = mmap.mmap(requests, 0)
             folder = (launch.tsm,) if launch.kind is not Kind.TPM else ()
             self._process = subprocess.Popen(  # noqa: S603 - the command line is our own
                 command(launch.code, model=launch.model, writable=folder),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=None if os.environ.get("EYELID_DEBUG") else subprocess.DEVNULL,
-                pass_fds=() if self._file is None else (self._file,),
-                pipesize=PIPE_BYTES,
+                pass_fds=(requests,) if tpm is None else (requests, tpm),
             )
-        finally:
-            if self._file is not None:
-                os.close(self._file)
         start = Start(
             manifest=self.manifest,
             kind=launch.kind,
-            tpm=self._file,
+            requests=requests,
+            tpm=tpm,
             pcr=launch.pcr,
             certificates=launch.certificates,
             sealed=launch.sealed,
             folder=str(launch.tsm),
         )
-        try:
+        with ExitStack() as started:
+            started.callback(self.close)
             self._ask(START, start.model_dump_json(by_alias=True).encode())
-        except BaseException:
-            self.close()
-            raise
+            started.pop_all()
 
-    def _measured(self, launch: Launch) -> int | None:
-        """Record the manifest before what it names runs; return the open TPM."""
+    def _measured(self, launch: Launch, opened: ExitStack) -> int | None:
+        """Record the manifest before what it names runs; return the TPM, open as long as ``opened`` is."""
         if launch.kind is not Kind.TPM:
             tsm.check(launch.kind, launch.tsm)
             return None
@@ -111,38 +113,46 @@ class Enclosed:
         if launch.tpm is None:
             raise UsageError("name the TPM with --tpm")
         file = open_tpm(launch.tpm)
-        try:
-            with Tpm(file, pcr=launch.pcr) as tpm:
-                value = tpm.value()
-                if value == bytes(32):
-                    tpm.measure(self.manifest.digest)
-                elif value != workload_pcr(self.manifest.digest):
-                    raise AttestationError(
-                        f"PCR {launch.pcr} holds the measurement of something else since the last boot; "
-                        "restart the machine, or choose another with --pcr"
-                    )
-        except BaseException:
-            os.close(file)
-            raise
+        opened.callback(os.close, file)
+        with Tpm(file, pcr=launch.pcr) as tpm:
+            value = tpm.value()
+            if value == bytes(32):
+                tpm.measure(self.manifest.digest)
+            elif value != workload_pcr(self.manifest.digest):
+                raise AttestationError(
+                    f"PCR {launch.pcr} holds the measurement of something else since the last boot; "
+                    "restart the machine, or choose another with --pcr"
+                )
         return file
 
     def evidence(self, question: Question) -> bytes:
         """Return evidence as JSON."""
         return self._ask(EVIDENCE, question.model_dump_json().encode())
 
-    def infer(self, request: bytes) -> bytes:
-        """Return the encrypted reply to an encrypted request."""
-        return self._ask(INFER, request)
+    def infer(self, request: Sequence[bytes]) -> bytes:
+        """Return the encrypted reply to an encrypted request, which is in one part or several."""
+        length = sum(map(len, request))
+        if length > MOST_BYTES:
+            raise InputError(f"a request of {length:,} bytes is larger than any that is answered")
+        with self._lock:
+            at = 0
+            for part in request:
+                self._requests[at : (at := at + len(part))] = part
+            return self._answer(INFER, LENGTH.pack(length))
 
     def _ask(self, kind: int, content: bytes) -> bytes:
+        with self._lock:
+            return self._answer(kind, content)
+
+    def _answer(self, kind: int, content: bytes) -> bytes:
+        """Send a frame and return the answer to it; whoever calls holds the lock."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with self._lock:
-            try:
-                write_frame(self._process.stdin, kind, content)  # type: ignore[arg-type]  # IO[bytes] is one
-                frame = read_frame(self._process.stdout)  # type: ignore[arg-type]
-            except (BrokenPipeError, ValueError):
-                frame = None
+        try:
+            write_frame(self._process.stdin, kind, content)  # type: ignore[arg-type]  # IO[bytes] is one
+            frame = read_frame(self._process.stdout)  # type: ignore[arg-type]
+        except (BrokenPipeError, ValueError):
+            frame = None
         if frame is None:
             raise InferenceError("the worker has ended; start the server again")
         status, answer = frame
@@ -163,6 +173,7 @@ class Enclosed:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._requests.close()
 
     def __enter__(self) -> Self:
         return self

@@ -35,6 +35,9 @@ def enclave_application(workload: "Enclosed") -> "FastAPI":
     async def whole(request: Request) -> bytes:
         return await request.body()
 
+    async def parts(request: Request) -> list[bytes]:
+        return [part async for part in request.stream()]
+
     @app.get("/evidence", response_class=Response)
     def evidence(nonce: Annotated[str, Query(pattern=f"^[0-9a-f]{{{2 * NONCE_BYTES}}}$")]) -> Response:
         """Return evidence for a nonce of 32 bytes in hexadecimal."""
@@ -56,7 +59,7 @@ def enclave_application(workload: "Enclosed") -> "FastAPI":
         return Response(workload.manifest.model_dump_json(by_alias=True), media_type="application/json")
 
     @app.post("/infer", response_class=Response)
-    def infer(body: Annotated[bytes, Depends(whole)]) -> Response:
+    def infer(body: Annotated[list[bytes], Depends(parts)]) -> Response:
         """Return the encrypted answer to an encrypted picture."""
         return Response(workload.infer(body), media_type="application/octet-stream")
 

@@ -1,12 +1,14 @@
 """The attested worker: the one process that ever holds a decrypted picture, and it has no network.
 
 It runs inside the sandbox, with the TPM as an open file. Its peer (:mod:`~eyelid.infer.enclave.launch`)
-relays ciphertext by its standard input and output: a frame is a length (4 bytes), one byte, and the content.
+speaks to it by its standard input and output: a frame is a length (4 bytes), one byte, and the content.
+Encrypted requests lie in memory that both share, and the frame has their length alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import resource
 import struct
@@ -30,16 +32,21 @@ if TYPE_CHECKING:
     from eyelid.infer.enclave.workload import Workload
 
 FRAME: Final = struct.Struct(">IB")
+LENGTH: Final = struct.Struct(">I")
 MOST_BYTES: Final = 256 * 2**20
 OK, REFUSED, BROKEN = range(3)
 START, EVIDENCE, INFER = range(3)
 
 
 class Start(Record):
-    """What the worker is told at its start; nothing of it is secret."""
+    """What the worker is told at its start; nothing of it is secret.
+
+    ``requests`` and ``tpm`` are the numbers of open files: the shared memory, and the TPM.
+    """
 
     manifest: Manifest
     kind: Kind
+    requests: int
     tpm: int | None = None
     pcr: int
     certificates: tuple[bytes, ...] = ()
@@ -61,6 +68,7 @@ class Worker:
         from eyelid.infer.enclave.workload import build
 
         self._manifest = start.manifest.digest
+        self._requests = mmap.mmap(start.requests, 0, prot=mmap.PROT_READ)
         self._attester, model = _attester_and_model(start)
         self._workload: Workload = build(start.manifest.configuration, model)
         self._channels = self._server()
@@ -75,10 +83,11 @@ class Worker:
             self._channels = self._server()
         return self._attester.evidence(question.nonce, question.credential)
 
-    def infer(self, request: bytes) -> bytes:
+    def infer(self, length: int) -> bytes:
         """Return the encrypted answer to an encrypted picture; here alone it is in the clear."""
         if self._attester.expired:
             raise AttestationError("the server's key has expired; ask for evidence again")
+        request = self._requests[:length]  # a copy: what is authenticated can't change before it is decrypted
         message, seal_reply = self._channels.open(request)
         return seal_reply(pack_answer(self._workload(unpack_picture(message))))
 
@@ -159,7 +168,7 @@ def main() -> None:
                     .encode()
                 )
             else:
-                answer = worker.infer(content)
+                answer = worker.infer(*LENGTH.unpack(content))
             write_frame(sink, OK, answer)
         except EyelidError as error:
             write_frame(sink, REFUSED, str(error).encode())
