@@ -266,6 +266,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a word for a number": ({"annotations": every("bbox", [1, 2, 3, "x"])}, "bbox"),
     "NaN": ({"annotations": every("bbox", [1, 2, 3, float("nan")])}, "bbox"),
     "infinity": ({"annotations": every("bbox", [1, 2, 3, 1e999])}, "bbox"),
+    "a box far away": ({"annotations": every("bbox", [1e20, 1e20, 9, 9])}, "far outside of its frame"),
+    "a box beyond float32": ({"annotations": every("bbox", [1e39, 1, 2, 3])}, "far outside of its frame"),
+    "a polygon far away": (
+        {"annotations": every("segmentation", [[1e20, 1, 2e20, 1, 1, 2]])},
+        "far outside of its frame",
+    ),
+    "a track beyond int64": ({"annotations": every("track_id", 10**30)}, "track_id"),
+    "a score beyond float32": ({"annotations": every("score", 1e60)}, "score"),
     "an odd polygon": ({"annotations": every("segmentation", [[1, 2, 3]])}, "segmentation"),
     "run-length masks": (
         {"annotations": every("segmentation", {"counts": [1], "size": [1, 1]})},

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from eyelid.errors import InputError
+from eyelid.jobs.finder import FARTHEST
 from eyelid.types import Detections, Target
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class CocoAnnotation(_Lenient):
     area: float | None = None
     iscrowd: int = 0
     segmentation: tuple[tuple[float, ...], ...] = ()
-    score: float = 1.0
-    track_id: int = -1
+    score: float = Field(default=1.0, ge=-1e9, le=1e9)
+    track_id: int = Field(default=-1, ge=-(2**62), le=2**62)
 
     @field_validator("segmentation")
     @classmethod
@@ -70,6 +71,13 @@ class CocoAnnotation(_Lenient):
         if any(len(polygon) % 2 for polygon in polygons):
             raise ValueError("a polygon is a list of x, y pairs")
         return polygons
+
+    @property
+    def reach(self) -> float:
+        """How far from the corner of the frame anything of it lies, in pixels."""
+        x, y, width, height = self.bbox
+        values = (x, y, x + width, y + height, *(value for polygon in self.segmentation for value in polygon))
+        return max(map(abs, values))
 
     @property
     def outline(self) -> NDArray[np.float32] | None:
@@ -219,6 +227,12 @@ class CocoDetections:
         entries = [entry for image in images for entry in self._annotations.get(image.id, [])]
         if not entries:
             return Detections.none()
+        for entry in entries:
+            if entry.reach > FARTHEST * max(frame.width, frame.height):
+                raise InputError(
+                    f"annotation {entry.id} in {self._path} lies far outside of its frame, where it covers "
+                    "nothing or everything; correct its bbox and segmentation"
+                )
         boxes = np.array([entry.bbox for entry in entries], np.float32)
         boxes[:, 2:] += boxes[:, :2]
         try:

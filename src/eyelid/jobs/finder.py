@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from eyelid.models.session import Device
     from eyelid.types import Quality, RawFrame
 
-_FAR = 16.0
+FARTHEST: Final = 16.0
 """A box that reaches further than so many frame sizes outside the frame comes from a broken detector."""
 
 
@@ -65,7 +65,7 @@ class Finder:
 
 
 def _is_sound(found: Detections, frame: RawFrame) -> bool:
-    limit = _FAR * max(frame.width, frame.height)
+    limit = FARTHEST * max(frame.width, frame.height)
     boxes = found.boxes
     return bool(
         np.isfinite(boxes).all()
