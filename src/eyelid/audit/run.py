@@ -42,7 +42,7 @@ from eyelid.obfuscate.regions import Coverage
 from eyelid.types import Quality, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from eyelid.attack.dataset import Pictures
     from eyelid.audit.watch import Track, Watched
@@ -98,6 +98,7 @@ class _Findings:
     skipped: list[Skipped] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     timings: list[Stage] = field(default_factory=list)
+    portraits: tuple[Portrait, ...] = ()
 
     def reason_without(self, attack: str) -> str | None:
         """Return why an attack was not run."""
@@ -142,19 +143,17 @@ def audit(
         watched, media = _watch(output, original, kind, targets, settings, listener)
     keep_freed_memory()
     tracks = [track for track in watched.tracks.values() if track.clear]
-    steps = 6
-    _redetect(findings, watched)
-    listener(Progress(output, 1, steps, "attacks"))
-    _identify(findings, tracks, evidence, targets, distractors, kind)
-    listener(Progress(output, 2, steps, "attacks"))
-    _context(findings, tracks)
-    listener(Progress(output, 3, steps, "attacks"))
-    _metadata(findings, output, original)
-    listener(Progress(output, 4, steps, "attacks"))
-    _voice(findings, output, kind)
-    listener(Progress(output, 5, steps, "attacks"))
-    portraits = _restore(findings, tracks, kind)
-    listener(Progress(output, steps, steps, "attacks"))
+    attacks: tuple[Callable[[], None], ...] = (
+        lambda: _redetect(findings, watched),
+        lambda: _identify(findings, tracks, evidence, targets, distractors, kind),
+        lambda: _context(findings, tracks),
+        lambda: _metadata(findings, output, original),
+        lambda: _voice(findings, output, kind),
+        lambda: _restore(findings, tracks, kind),
+    )
+    for done, attack in enumerate(attacks, start=1):
+        attack()
+        listener(Progress(output, done, len(attacks), "attacks"))
     utility = _utility(findings, watched, labels)
     visible = spans(watched.sights)
     privacy = evidence.privacy if evidence else None
@@ -196,7 +195,7 @@ def audit(
             timings=tuple(findings.timings),
             warnings=tuple(_warnings(watched, evidence)),
         ),
-        portraits,
+        findings.portraits,
     )
 
 
@@ -299,7 +298,7 @@ def _voice(findings: _Findings, output: Path, kind: MediaKind) -> None:
         findings.attacks.append(VoiceAttack().run(output))
 
 
-def _restore(findings: _Findings, tracks: Sequence[Track], kind: MediaKind) -> tuple[Portrait, ...]:
+def _restore(findings: _Findings, tracks: Sequence[Track], kind: MediaKind) -> None:
     """Restore what is pictured, by what the pairs of all other people teach."""
     largest = sorted(tracks, key=lambda track: -track.widest)[:PORTRAITS]
     guesses: list[Bgr | None] = [None] * len(largest)
@@ -307,7 +306,7 @@ def _restore(findings: _Findings, tracks: Sequence[Track], kind: MediaKind) -> t
         restored = restore(tracks, still=kind is MediaKind.STILL)
         findings.attacks += restored.results
         guesses = [restored.portraits.get(id(track)) for track in largest]
-    return tuple(
+    findings.portraits = tuple(
         Portrait(track.portrait[0], guess, track.portrait[1])
         for track, guess in zip(largest, guesses, strict=True)
         if track.portrait is not None
