@@ -76,6 +76,12 @@ def test_who_could_not_look_is_not_sure() -> None:
     assert judge([NAMED], [], None, None, 10, 10, blind=3).standing is Standing.EXPOSED
 
 
+def test_context_does_not_hide_that_names_are_in_doubt() -> None:
+    verdict = judge([WIDE, CONTEXT], [], None, None, 10, 10)
+    assert verdict.standing is Standing.BY_CONTEXT
+    assert "is shown to beat chance" in verdict.sentence
+
+
 def test_why_nobody_was_named_is_the_reason() -> None:
     assert judge([], [], None, None, 10, 0, unnamed="no face is there").reason == "No face is there."
     assert "too few people" in judge([], [], None, None, 10, 0).reason

@@ -88,7 +88,7 @@ def _exposed(attacks: Sequence[AttackResult], visible: Sequence[VisibleSpan]) ->
         return None
     return Verdict(
         standing=Standing.BY_CONTEXT,
-        sentence="What was covered gave no attack more than chance, but what surrounds it tells people.",
+        sentence="No attack on what was covered is shown to beat chance, but what surrounds it tells people.",
         reason=_succeeds(around[0]),
     )
 
