@@ -27,7 +27,7 @@ from eyelid.types import Bgr, Guarantee, GuaranteeKind, Target
 
 SENTENCES = {
     Standing.EXPOSED: "People in this file can be identified, or what should be hidden still shows.",
-    Standing.BY_CONTEXT: "No attack on what was covered is shown to beat chance, but what surrounds it tells.",
+    Standing.BY_CONTEXT: "No attack on what was covered beats chance, but what surrounds it tells people.",
     Standing.IN_DOUBT: "No attack is shown to beat chance, but too few people were measured to be sure.",
     Standing.AT_CHANCE: "Every attack that was run does as well as guessing, and no better.",
     Standing.BOUNDED: "A theorem bounds every attacker on the covered regions (epsilon 8 for a whole one).",
