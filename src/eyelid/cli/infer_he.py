@@ -36,6 +36,12 @@ def compile_model(
         str,
         typer.Option("--target", help="latency: one image, one ciphertext; throughput: thousands at once."),
     ] = "latency",
+    degree: Annotated[
+        int,
+        typer.Option(
+            "--degree", min=2, max=4, help="Of the polynomials for Relu; 3 and 4 take two levels each."
+        ),
+    ] = 2,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where the artefact goes.")
     ] = Path("server.eyelid"),
@@ -55,7 +61,8 @@ def compile_model(
         raise UsageError(f"--target {target}: choose latency or throughput")
     check_output(model, output, force=force)
     network = onnx_reader.read(model)
-    artefact = compile_network(network, pictures.load(calibrate, network.input_shape), Target(target))
+    images = pictures.load(calibrate, network.input_shape)
+    artefact = compile_network(network, images, Target(target), degree=degree)
     with atomic_output(output, force=force) as partial:
         partial.write_bytes(artefact.save())
     told = report(artefact)

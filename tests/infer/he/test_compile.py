@@ -12,7 +12,7 @@ from eyelid.infer.he.compile import compile as compiled
 from eyelid.infer.he.evaluate import Evaluator
 from eyelid.infer.he.lowering import lower
 from eyelid.infer.he.report import report
-from eyelid.infer.network import Convolution, Linear, Network, Node, Polynomial, Square, output_shape
+from eyelid.infer.network import Convolution, Flatten, Linear, Network, Node, Polynomial, Square, output_shape
 from eyelid.infer.onnx_reader import read
 from tests.infer.networks import OnnxBuilder
 
@@ -121,8 +121,6 @@ def test_rectifiers_become_fitted_parabolas(relu_onnx: Path, digits: Digits) -> 
     ],
 )
 def test_other_shapes(operations: tuple[Operation, ...]) -> None:
-    from eyelid.infer.network import Flatten
-
     parts: list[Operation] = []
     for operation in operations:
         if isinstance(operation, Linear) and not any(isinstance(part, Flatten) for part in parts):
@@ -172,9 +170,20 @@ def test_images_in_slots(small_digits: Digits) -> None:
     assert np.abs(found - network.run(images)).max() < 1e-3
 
 
-def flat_linear(out: int, inner: int) -> tuple[Operation, ...]:
-    from eyelid.infer.network import Flatten
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
+def test_answers_of_any_size(size: float) -> None:
+    last = linear(3, 32)
+    network = chain(
+        (1, 6, 6), conv(2, 1, 3), Square(), Flatten(), Linear(last.weight * size, last.bias * size)
+    )
+    images = RNG.random((4, 1, 6, 6)).astype(np.float32)
+    for target in Target:
+        artefact = compiled(network, images, target)
+        found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
+        assert np.abs(found - truth).max() < 0.02 * max(size, 0.01)
 
+
+def flat_linear(out: int, inner: int) -> tuple[Operation, ...]:
     return Flatten(), linear(out, inner)
 
 

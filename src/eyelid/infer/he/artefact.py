@@ -20,7 +20,7 @@ from eyelid.infer.he.sparse import Sparse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Target(StrEnum):
@@ -84,13 +84,15 @@ class StageRecord(Frozen):
 class Stage:
     """A linear map of earlier results plus bias, squared unless it is the last: one step of evaluation.
 
-    ``maps`` has one map for each of ``record.sources`` (-1 is the image); ``bias`` and ``center``, which is
-    subtracted after the square, are float64 (outputs,); a stage without a square has no center.
+    ``maps`` has one map for each of ``record.sources`` (-1 is the image); ``bias`` is float64 (outputs,).
+    ``pool`` adds squares up (throughput alone). ``center`` is subtracted after that, float64 (results,); a
+    stage without a square has none.
     """
 
     record: StageRecord
     maps: tuple[Sparse, ...]
     bias: NDArray[np.float64]
+    pool: Sparse | None
     center: NDArray[np.float64]
     packing: Packing | None
 
@@ -111,6 +113,9 @@ class Artefact:
                 for key, value in (("rows", linear.rows), ("columns", linear.columns)):
                     arrays[f"{number}.{term}.{key}"] = value.astype(np.int32)
                 arrays[f"{number}.{term}.values"] = linear.values.astype(np.float32)
+            if stage.pool is not None:
+                arrays[f"{number}.pool.rows"] = stage.pool.rows.astype(np.int32)
+                arrays[f"{number}.pool.columns"] = stage.pool.columns.astype(np.int32)
             arrays[f"{number}.bias"] = stage.bias
             arrays[f"{number}.center"] = stage.center
             packing = None
@@ -127,7 +132,8 @@ class Artefact:
                     offset=stage.packing.offset,
                 )
             shapes = tuple(linear.shape for linear in stage.maps)
-            head.append(_Head(record=stage.record, shapes=shapes, packing=packing))
+            pool = None if stage.pool is None else stage.pool.shape
+            head.append(_Head(record=stage.record, shapes=shapes, pool=pool, packing=packing))
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for name, text in (
@@ -179,6 +185,7 @@ class _Packing(Frozen):
 class _Head(Frozen):
     record: StageRecord
     shapes: tuple[tuple[int, int], ...]
+    pool: tuple[int, int] | None
     packing: _Packing | None
 
 
@@ -186,6 +193,7 @@ def _array_names(heads: list[_Head]) -> list[str]:
     names = []
     for number, head in enumerate(heads):
         parts = [f"{t}.{key}" for t in range(len(head.shapes)) for key in ("rows", "columns", "values")]
+        parts += () if head.pool is None else ("pool.rows", "pool.columns")
         parts += ["bias", "center", *(("ciphertext", "slot") if head.packing is not None else ())]
         names += [f"{number}.{part}.npy" for part in parts]
     return names
@@ -202,12 +210,16 @@ def _stage(number: int, head: _Head, array: _Reader) -> Stage:
         Sparse(whole(f"{term}.rows"), whole(f"{term}.columns"), real(f"{term}.values"), shape)
         for term, shape in enumerate(head.shapes)
     )
+    pool = None
+    if head.pool is not None:
+        rows = whole("pool.rows")
+        pool = Sparse(rows, whole("pool.columns"), np.ones(len(rows)), head.pool)
     packing = None
     if head.packing is not None:
         layout = Layout(whole("ciphertext"), whole("slot"), head.packing.period)
         way = head.packing
         packing = Packing(layout, way.contraction, way.cyclic, way.cell, way.baby, way.offset)
-    return Stage(head.record, maps, real("bias"), real("center"), packing)
+    return Stage(head.record, maps, real("bias"), pool, real("center"), packing)
 
 
 if TYPE_CHECKING:

@@ -50,15 +50,24 @@ def parms_id(scheme: Scheme, primes: int) -> bytes:
     raise InputError(f"a ciphertext has {primes} primes, and these parameters have no such level")
 
 
+def _frame(length: int) -> bytes:
+    return _OUTER.pack(0xA15E, _OUTER.size, 4, 0, 0, 0, _OUTER.size + length)
+
+
 def _framed(payload: bytes) -> bytes:
-    return _OUTER.pack(0xA15E, _OUTER.size, 4, 0, 0, 0, _OUTER.size + len(payload)) + payload
+    return _frame(len(payload)) + payload
 
 
 def _body(level: bytes, shape: tuple[int, int, int], scale: float, data: bytes, seed: bytes | None) -> bytes:
     size, primes, degree = shape
     meta = level + _META.pack(1, size, degree, primes, scale, 1)
-    array = _framed(struct.pack("<Q", len(data) // 8) + data)
-    return _framed(meta + array + (b"" if seed is None else _framed(BLAKE2XB + seed)))
+    count = struct.pack("<Q", len(data) // 8)
+    tail = b"" if seed is None else _framed(BLAKE2XB + seed)
+    array = _frame(len(count) + len(data))
+    # joined once: a ciphertext has megabytes
+    return b"".join(
+        [_frame(len(meta) + len(array) + len(count) + len(data) + len(tail)), meta, array, count, data, tail]
+    )
 
 
 def build(scheme: Scheme, parts: Parts, seed: bytes | None = None) -> seal.Ciphertext:

@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 
 
 def compile(  # noqa: A001 (the word of the field)
-    network: Network, calibration: NDArray[np.floating], target: Target = Target.LATENCY
+    network: Network,
+    calibration: NDArray[np.floating],
+    target: Target = Target.LATENCY,
+    *,
+    degree: int = 2,
 ) -> Artefact:
     """Compile a network for encrypted images.
 
-    ``calibration`` is a handful of real images, float (n, c, h, w) in [0, 1]: ranges, and the parabolas that
-    stand for rectifiers, are fitted to them. Raises :class:`InferenceError` with the layer, where the depth
+    ``calibration`` is a handful of real images, float (n, c, h, w) in [0, 1]: ranges, and the polynomials
+    that stand for rectifiers, of ``degree`` 2, 3 or 4, are fitted to them. A degree above 2 takes two levels
+    instead of one. Raises :class:`InferenceError` with the layer, where the depth
     or the size fits no parameters of 128 bits; :class:`UnsupportedError` for a layer without form.
     """
-    stages, _ = lower(network, np.asarray(calibration, np.float64))
+    pooled = target is Target.THROUGHPUT
+    stages, _ = lower(network, np.asarray(calibration, np.float64), pooled=pooled, degree=degree)
     chosen = _parameters(stages, network.input_shape)
     slots = chosen.scheme.slots
     packings: list[Packing | None] = [None] * len(stages)
@@ -62,7 +68,7 @@ def compile(  # noqa: A001 (the word of the field)
         output_slots=tuple(range(classes) if last is None else last.layout.slot.tolist()),
     )
     made = [
-        Stage(_record(stage, chosen, stages), stage.maps, stage.bias, stage.center, packing)
+        Stage(_record(stage, chosen, stages), stage.maps, stage.bias, stage.pool, stage.center, packing)
         for stage, packing in zip(stages, packings, strict=True)
     ]
     return Artefact(manifest, tuple(made))
@@ -78,8 +84,8 @@ def _parameters(stages: Sequence[Lowered], shape: tuple[int, int, int]) -> Param
         name = next(stage.name for stage in stages if stage.depth >= deepest and stage.squares)
         more = depth - deepest
         raise InferenceError(
-            f"{name} needs {more} more level{'s' * (more > 1)}: the network has {depth} activations in a row "
-            f"and 128-bit parameters have room for {deepest}; drop activations"
+            f"{name} needs {more} more level{'s' * (more > 1)}: the network has {depth} squares in a row "
+            f"(degree 3 or 4 takes two) and 128-bit parameters have room for {deepest}; drop activations"
         )
     found = parameters.choose(depth, slots, answer)
     if found is None:

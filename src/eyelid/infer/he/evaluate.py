@@ -91,13 +91,14 @@ class Coder:
         import seal
 
         scheme = artefact.manifest.scheme
-        self.context = scheme.context
+        self.scheme, self.context = scheme, scheme.context
         self.encoder = seal.CKKSEncoder(self.context)
         self.evaluator = seal.Evaluator(self.context)
         self.degree = scheme.degree
         self.slots = scheme.slots
         self.scales = {IMAGE: artefact.manifest.scale}
         self.scales |= {number: stage.record.scale for number, stage in enumerate(artefact.stages)}
+        self.centers = {number: stage.center for number, stage in enumerate(artefact.stages)}
         self.prepared_bytes = 0
         self.levels: dict[int, seal.ParmsId] = {}
         data = self.context.first_context_data()
@@ -105,15 +106,12 @@ class Coder:
             self.levels[len(data.parms().coeff_modulus())] = data.parms_id()
             data = data.next_context_data()
 
-    def plain(self, values: NDArray[np.float64] | float, scale: float, primes: int) -> seal.Plaintext | None:
-        """Return slots (tiled to the full number), or one number in all of them, encoded; None for zero."""
+    def plain(self, values: NDArray[np.float64], scale: float, primes: int) -> seal.Plaintext | None:
+        """Return slots (tiled to the full number) encoded; None for zero."""
         if np.abs(values).max() * scale < TINY:
             return None
-        if isinstance(values, np.ndarray):
-            whole = np.tile(values, self.slots // len(values)) if len(values) < self.slots else values
-            encoded = self.encoder.encode(np.ascontiguousarray(whole, np.float64), scale)
-        else:
-            encoded = self.encoder.encode(float(values), scale)
+        whole = np.tile(values, self.slots // len(values)) if len(values) < self.slots else values
+        encoded = self.encoder.encode(np.ascontiguousarray(whole, np.float64), scale)
         self.evaluator.mod_switch_to_inplace(encoded, self.levels[primes])
         if encoded.is_zero():
             return None
@@ -126,18 +124,18 @@ class Coder:
             return ciphertext
         return self.evaluator.mod_switch_to(ciphertext, self.levels[primes])
 
-    def squared(
-        self, total: seal.Ciphertext, keys: seal.RelinKeys, scale: float, center: seal.Plaintext | None
-    ) -> seal.Ciphertext:
-        """Return the square, one prime lower, at exactly ``scale``, less its center."""
-        self.evaluator.square_inplace(total)
+    def closed(self, product: seal.Ciphertext, keys: seal.RelinKeys, scale: float) -> None:
+        """Relinearise a square, or a sum of squares, and rescale it by one prime to exactly ``scale``."""
         # In this order: rescaling rounds every part, and the secret's square multiplies that of the third.
-        self.evaluator.relinearize_inplace(total, keys)
-        self.evaluator.rescale_to_next_inplace(total)
-        total.scale(scale)
-        if center is not None:
-            self.evaluator.sub_plain_inplace(total, center)
-        return total
+        self.evaluator.relinearize_inplace(product, keys)
+        self.evaluator.rescale_to_next_inplace(product)
+        product.scale(scale)
+
+    def copied(self, ciphertext: seal.Ciphertext) -> seal.Ciphertext:
+        """Return a copy that can be changed in place."""
+        import seal
+
+        return seal.Ciphertext(ciphertext)
 
 
 class PackedStage:
@@ -193,7 +191,7 @@ class PackedStage:
             total = self._giants(sums, rotated)
             for step, times in self.packing.contraction:
                 part = total
-                total = seal_copy(total)
+                total = self.coder.copied(total)
                 for _ in range(times - 1):
                     part = rotated(part, step)
                     ours.add_inplace(total, part)
@@ -201,7 +199,11 @@ class PackedStage:
             if bias is not None:
                 ours.add_plain_inplace(total, bias)
             if self.record.squares:
-                total = self.coder.squared(total, relinearisation, self.record.scale, self.centers[output])
+                ours.square_inplace(total)
+                self.coder.closed(total, relinearisation, self.record.scale)
+                center = self.centers[output]
+                if center is not None:
+                    ours.sub_plain_inplace(total, center)
             results.append(total)
         return results
 
@@ -232,10 +234,3 @@ class PackedStage:
             else:
                 sums[before] = moved
         return sums[0]
-
-
-def seal_copy(ciphertext: seal.Ciphertext) -> seal.Ciphertext:
-    """Return a copy that can be changed in place."""
-    import seal
-
-    return seal.Ciphertext(ciphertext)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from eyelid.errors import InferenceError
 from eyelid.infer.he import sparse
-from eyelid.infer.he.activations import parabola
+from eyelid.infer.he.activations import curve, squares
 from eyelid.infer.he.sparse import Sparse
 from eyelid.infer.network import (
     INPUT,
@@ -37,10 +38,11 @@ IMAGE = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
-    """One stage: ``sum of maps of sources + bias``, squared where ``squares``, less ``center``.
+    """One stage: ``sum of maps of sources + bias``, squared where ``squares``, pooled, less ``center``.
 
-    The center is the mean over the calibration images: what is left is smaller, and so is what the rounding
-    of the next weights makes of it.
+    ``pool`` adds squares up, with ones alone in it, or is None. The center is the mean of what comes out over
+    the calibration images: what is left is smaller, and so is what the rounding of the next weights makes of
+    it.
 
     ``largest`` is the largest result before the square over the calibration images (1 by normalisation where
     it is squared), ``spread`` the root mean square of each source, ``fit_error`` the error of
@@ -51,6 +53,7 @@ class Lowered:
     sources: tuple[int, ...]
     maps: tuple[Sparse, ...]
     bias: Array
+    pool: Sparse | None
     center: Array
     shape: tuple[int, ...]
     squares: bool
@@ -73,20 +76,24 @@ class _Value:
         return self.numbers.shape[1:]
 
 
-def lower(network: Network, calibration: Array) -> tuple[tuple[Lowered, ...], Network]:
-    """Return the stages of a network, and the network with every activation as the parabola it became.
+def lower(
+    network: Network, calibration: Array, *, pooled: bool = False, degree: int = 2
+) -> tuple[tuple[Lowered, ...], Network]:
+    """Return the stages of a network, and the network with every activation as the polynomial it became.
 
     ``calibration`` is float64 (n, c, h, w): images like those to come; ranges and fits are theirs. The values
-    of every squared stage are normalised to at most 1 over them. Raises :class:`UnsupportedError`.
+    of every squared stage are normalised to at most 1 over them. With ``pooled`` an average pool that alone
+    follows an activation is part of its stage, else of the next map. ``degree`` is that of the polynomials
+    fitted to rectifiers. Raises :class:`UnsupportedError`.
     """
-    return _Lowering(network, calibration).run()
+    return _Lowering(network, calibration, pooled, degree).run()
 
 
 class _Lowering:
-    def __init__(self, network: Network, calibration: Array) -> None:
+    def __init__(self, network: Network, calibration: Array, pooled: bool, degree: int) -> None:
         if len(calibration) == 0:
             raise InferenceError("calibration needs at least one image; name some")
-        self.network = network
+        self.network, self.pooled, self.degree = network, pooled, degree
         self.stages: list[Lowered] = []
         self.outputs: dict[int, float] = {IMAGE: float(np.sqrt(np.mean(calibration**2)))}
         size = calibration[0].size
@@ -96,10 +103,13 @@ class _Lowering:
         nodes = []
         for node in self.network.nodes:
             operation = node.operation
+            if node.name in self.values:  # a pool that is part of the stage before it
+                nodes.append(node)
+                continue
             source = self.values[node.inputs[0]]
             if isinstance(operation, Polynomial) and len(np.trim_zeros(operation.coefficients, "b")) <= 2:
                 constant, factor = (*operation.coefficients, 0.0, 0.0)[:2]
-                self.values[node.name] = self._line(source, factor, constant)
+                self.values[node.name] = _line(source, factor, constant)
             elif isinstance(operation, Relu | Square | Polynomial):
                 operation = self._activate(node, operation, source)
             elif isinstance(operation, Add):
@@ -112,7 +122,7 @@ class _Lowering:
             nodes.append(Node(node.name, operation, node.inputs, node.shape))
         last = self.values[self.network.nodes[-1].name]
         if not (self.stages and _is_identity(last)):
-            self._stage(self._name(self.network.nodes[-1].name), last, None, np.zeros(0))
+            self._stage(self._name(self.network.nodes[-1].name), last, None, None, np.zeros(0))
         else:
             raise InferenceError("the network ends in an activation; let its last layer be linear")
         return tuple(self.stages), Network(self.network.input_shape, tuple(nodes), self.network.digest)
@@ -124,32 +134,65 @@ class _Lowering:
             name = by_name[name].inputs[0]
         return name
 
-    def _line(self, source: _Value, factor: float, constant: float) -> _Value:
-        terms = {key: (matrix, by * factor) for key, (matrix, by) in source.terms.items()}
-        return _Value(terms, source.bias * factor + constant, source.numbers * factor + constant)
-
     def _activate(self, node: Node, operation: Relu | Square | Polynomial, source: _Value) -> Polynomial:
         if np.abs(source.numbers).max(initial=0.0) > BOUND or not np.isfinite(source.numbers).all():
             raise InferenceError(
                 f"{node.name} grows beyond all bounds on the calibration images; normalise before it"
             )
-        curve = parabola(node.name, operation, source.numbers)
-        largest = float(np.abs(source.numbers + curve.shift).max()) or 1.0
-        squares = ((source.numbers + curve.shift) / largest) ** 2
-        center = squares.mean(axis=0)
-        self._stage(self._name(node.name), source, (1 / largest, curve.shift, curve.error), center.ravel())
+        found = curve(node.name, operation, source.numbers, self.degree)
+        parts = squares(found, float(np.abs(source.numbers).max()) or 1.0)
+        two = len(parts.gains) > 0
+        pool = None if two else self._pool_after(node)
+        layer = self._name(node.name)
+        first = self._square(layer, _stacked(source, parts.shifts), pool, None if two else found.error)
+        if pool is not None:
+            mean = _mixed(first, parts.rest[None] / math.prod(pool.operation.kernel))
+            self.values[pool.node.name] = _line(mean, 1.0, parts.constant)
+            return Polynomial(found.coefficients)
+        result = _mixed(first, parts.rest[None])
+        if two:
+            inner = _mixed(first, parts.inner)
+            offsets = np.repeat(parts.offsets, source.bias.size)
+            shifted = inner.numbers + offsets.reshape(inner.shape)
+            second = _Value(inner.terms, inner.bias + offsets, shifted)
+            outer = self._square(node.name, second, None, found.error)
+            result = _add(result, _mixed(outer, parts.gains[None]))
+        self.values[node.name] = _line(result, 1.0, parts.constant)
+        return Polynomial(found.coefficients)
+
+    def _pool_after(self, node: Node) -> _Pool | None:
+        """Return the average pool that is the only one to take a node's output, where pools are taken in."""
+        takers = [other for other in self.network.nodes if node.name in other.inputs]
+        if not self.pooled or len(takers) != 1 or not isinstance(takers[0].operation, AveragePool):
+            return None
+        return _Pool(takers[0], takers[0].operation)
+
+    def _square(self, name: str, value: _Value, pool: _Pool | None, error: float | None) -> _Value:
+        """Add a stage and return its value's square, added up over a pool's windows."""
+        largest = float(np.abs(value.numbers).max()) or 1.0
+        out = (value.numbers / largest) ** 2
+        ones = None
+        if pool is not None:
+            size = math.prod(pool.operation.kernel)
+            out = pool.operation.apply(out) * size
+            ones = sparse.of_layer(pool.operation, value.shape).times(size)
+        center = out.mean(axis=0)
+        self._stage(name, value, (1 / largest, error), ones, center.ravel())
         index = len(self.stages) - 1
-        self.outputs[index] = float(np.sqrt(np.mean((squares - center) ** 2)))
-        gain = curve.curvature * largest**2
-        bias = gain * center.ravel() + curve.constant
-        self.values[node.name] = _Value({index: (None, gain)}, bias, gain * squares + curve.constant)
-        return Polynomial(curve.coefficients)
+        self.outputs[index] = float(np.sqrt(np.mean((out - center) ** 2)))
+        gain = largest**2
+        return _Value({index: (None, gain)}, gain * center.ravel(), gain * out)
 
     def _stage(
-        self, name: str, value: _Value, square: tuple[float, float, float | None] | None, center: Array
+        self,
+        name: str,
+        value: _Value,
+        square: tuple[float, float | None] | None,
+        pool: Sparse | None,
+        center: Array,
     ) -> None:
-        """Add a stage; ``square`` is its square's factor, shift and fit error, None for the last stage."""
-        factor, shift, error = square or (1.0, 0.0, None)
+        """Add a stage; ``square`` is its square's factor and fit error, None for the last stage."""
+        factor, error = square or (1.0, None)
         size = value.bias.size
         maps = tuple(
             (Sparse.identity(size) if matrix is None else matrix).times(by * factor)
@@ -160,16 +203,55 @@ class _Lowering:
                 name,
                 tuple(value.terms),
                 maps,
-                (value.bias + shift) * factor,
+                value.bias * factor,
+                pool,
                 center,
                 value.shape,
                 squares=square is not None,
-                largest=float(np.abs((value.numbers + shift) * factor).max()),
+                largest=float(np.abs(value.numbers * factor).max()),
                 spread=tuple(self.outputs[key] for key in value.terms),
                 depth=max((self.stages[key].depth + 1 for key in value.terms if key != IMAGE), default=0),
                 fit_error=error,
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    node: Node
+    operation: AveragePool
+
+
+def _line(source: _Value, factor: float, constant: float) -> _Value:
+    terms = {key: (matrix, by * factor) for key, (matrix, by) in source.terms.items()}
+    return _Value(terms, source.bias * factor + constant, source.numbers * factor + constant)
+
+
+def _stacked(value: _Value, shifts: Array) -> _Value:
+    """Return copies of a value, each moved by its shift, one after the other along the first axis."""
+    size, copies = value.bias.size, np.ones((len(shifts), 1))
+    whole = value if len(shifts) == 1 else _mixed(value, copies)
+    moved = np.repeat(shifts, size)
+    return _Value(whole.terms, whole.bias + moved, whole.numbers + moved.reshape(whole.shape))
+
+
+def _mixed(value: _Value, weights: Array) -> _Value:
+    """Return ``weights`` (j, k) times the k parts along a value's first axis, j parts of the same size."""
+    rows, columns = weights.shape
+    if rows == columns == 1:
+        return _line(value, float(weights[0, 0]), 0.0)
+    size = value.bias.size // columns
+    matrix = Sparse.blocks(weights, size)
+    terms: dict[int, tuple[Sparse | None, float]] = {}
+    if weights.any():
+        terms = {
+            key: (matrix if first is None else matrix.after(first), by)
+            for key, (first, by) in value.terms.items()
+        }
+    parts = value.numbers.reshape(len(value.numbers), columns, -1)
+    numbers = np.einsum("jk,nks->njs", weights, parts)
+    shape = (value.shape[0] // columns * rows, *value.shape[1:])
+    return _Value(terms, matrix.apply(value.bias), numbers.reshape(-1, *shape))
 
 
 def _is_identity(value: _Value) -> bool:

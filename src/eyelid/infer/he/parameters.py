@@ -62,7 +62,8 @@ def bits(degree: int, depth: int, answer: float) -> Bits | None:
     for step in range(4 * PRIME_BITS, 4 * LEAST_WEIGHT_BITS - 1, -1):
         weight = step / 8 if depth == 0 else step / 4
         scales = [weight + IMAGE_BITS, *[weight + MIDDLE_BITS] * (depth - 1), weight + LAST_BITS][: depth + 1]
-        last = scales[-1] + weight - math.log2(answer)  # so that precision is relative to the answers
+        # so that precision is relative to the answers, but for tiny ones: no scale is above its modulus
+        last = scales[-1] + weight - max(math.log2(answer), 1.0 - MARGIN_BITS)
         first = math.ceil(scales[-1] + weight + MARGIN_BITS)
         chain = [math.ceil(2 * (scales[k] + weight) - scales[k + 1]) for k in range(depth)]
         special = min(PRIME_BITS, max([first, *chain]) + min(depth, SPECIAL_BITS))

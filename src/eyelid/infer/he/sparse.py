@@ -29,6 +29,16 @@ class Sparse:
         index = np.arange(size, dtype=np.int64)
         return cls(index, index, np.ones(size), (size, size))
 
+    @classmethod
+    def blocks(cls, weights: NDArray[np.float64], size: int) -> Sparse:
+        """Return the matrix of blocks (j, k), each ``weights[j, k]`` times the identity of ``size``."""
+        j, k = np.nonzero(weights)
+        index = np.arange(size, dtype=np.int64)
+        rows, columns = (part[:, None] * size + index for part in (j, k))
+        values = np.repeat(weights[j, k], size)
+        shape = (weights.shape[0] * size, weights.shape[1] * size)
+        return cls(rows.ravel().astype(np.int64), columns.ravel().astype(np.int64), values, shape)
+
     def times(self, factor: float) -> Sparse:
         """Return the matrix with every entry multiplied."""
         return Sparse(self.rows, self.columns, self.values * factor, self.shape)
