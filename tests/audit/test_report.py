@@ -17,7 +17,8 @@ import pytest
 from eyelid.attack.base import Knowledge
 from eyelid.audit.model import Audit, Standing, VisibleSpan
 from eyelid.audit.plots import plots
-from eyelid.audit.report import SPANS_LISTED, render, write_report
+from eyelid.audit.report import SPANS_LISTED, render
+from eyelid.audit.save import save
 from eyelid.audit.words import STANDINGS, reading
 from eyelid.errors import OutputError
 from eyelid.types import Target
@@ -342,7 +343,8 @@ def test_an_existing_report_stays(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_text("kept")
     with pytest.raises(OutputError, match="--force"):
-        write_report(audited(), path)
+        save(audited(), tmp_path / "a.audit.json", path)
     assert path.read_text() == "kept"
-    write_report(audited(), path, force=True)
+    assert not (tmp_path / "a.audit.json").exists()
+    save(audited(), tmp_path / "a.audit.json", path, force=True)
     assert "<!DOCTYPE html>" in path.read_text()

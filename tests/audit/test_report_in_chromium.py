@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from eyelid.audit.model import Standing
-from eyelid.audit.report import write_report
+from eyelid.audit.report import render
 from tests.audit.samples import audited
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[Standing, Path]:
     written = {}
     for standing in STANDINGS:
         written[standing] = folder / f"{standing.name.lower()}.audit.html"
-        write_report(audited(standing), written[standing])
+        written[standing].write_text(render(audited(standing), written[standing].name), encoding="utf-8")
     return written
 
 

@@ -155,21 +155,6 @@ def bootstrap_interval(
     return _quantiles(sample, level)
 
 
-def auc_interval(
-    scores: ArrayLike, positive: ArrayLike, *, level: float = 0.95, draws: int = 1000
-) -> Interval:
-    """Return the bootstrap interval of :func:`auc`, drawing positives and negatives apart."""
-    values, truth = _scored(scores, positive)
-    hits, misses = values[truth], values[~truth]
-    labels = np.arange(len(values)) < len(hits)
-    rng = np.random.default_rng(0)
-    sample = [
-        auc(np.append(rng.choice(hits, len(hits)), rng.choice(misses, len(misses))), labels)
-        for _ in range(draws)
-    ]
-    return _quantiles(np.array(sample), level)
-
-
 def _scored(scores: ArrayLike, positive: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
     values, truth = np.asarray(scores, np.float64), np.asarray(positive, np.bool_)
     if values.shape != truth.shape or values.ndim != 1:

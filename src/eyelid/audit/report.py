@@ -30,11 +30,9 @@ from eyelid.audit.words import (
     reading,
     seconds,
 )
-from eyelid.media.atomic import atomic_output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from jinja2 import Environment
 
@@ -88,14 +86,6 @@ class Picture:
     label: str
     source: str | None
     original: bool = False
-
-
-def write_report(audited: Audited, path: Path, *, show_original: bool = False, force: bool = False) -> None:
-    """Write the report to ``path``; raises OutputError like ``atomic_output``, and has no original in it
-    unless ``show_original``."""
-    page = render(audited, path.name, show_original=show_original)
-    with atomic_output(path, force=force) as partial:
-        partial.write_text(page, encoding="utf-8")
 
 
 def render(audited: Audited, name: str, *, show_original: bool = False) -> str:

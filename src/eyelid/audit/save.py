@@ -26,7 +26,7 @@ def save(
     key: Ed25519PrivateKey | None = None,
     force: bool = False,
 ) -> None:
-    """Write the record and the report, as :func:`eyelid.audit.file.write` and ``write_report`` do.
+    """Write the record, signed where there is a key, and the report; no original in it unless asked for.
 
     Raises OutputError; then neither new file is there.
     """
