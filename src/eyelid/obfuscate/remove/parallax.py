@@ -44,6 +44,8 @@ def flow(here: Stack, there: Stack, seen_here: Mask, seen_there: Mask) -> tuple[
         small, known = shrunk(light[..., None], both, size)
         pair.append(np.clip(spread(small, known)[..., 0], 0, 255).astype(np.uint8))
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)  # to parts of a pixel
+    search.setPatchStride(3)
     found = search.calc(pair[0], pair[1], np.zeros((*pair[0].shape, 2), np.float32))
     clear = cv2.resize(both.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.999
     clear = ~dilate(~clear, _REACH) & (_texture(pair[0]) > _TEXTURE)
@@ -55,7 +57,8 @@ def continued(known: Stack, clear: Mask, near: Mask, through: Stack | None) -> t
 
     A quadratic trend, and with the flow ``through`` the hole between two views that both see behind it, a
     linear function of that: of a point at any depth, the place in a third view is a linear function of its
-    places in two (Ullman and Basri, "Recognition by linear combinations of models", IEEE PAMI 1991). The fit
+    places in two (Ullman and Basri, "Recognition by linear combinations of models", IEEE PAMI 1991), whose
+    factors change slowly over the picture. The fit
     is made again and again to what is near it, because moving things are no part of it; what it does not
     explain is carried on smoothly.
     """
@@ -63,12 +66,14 @@ def continued(known: Stack, clear: Mask, near: Mask, through: Stack | None) -> t
     y, x = np.mgrid[:rows, :columns].astype(np.float32) / np.float32(max(rows, columns)) - np.float32(0.5)
     terms = [np.ones_like(x), x, y, x * x, x * y, y * y]
     if through is not None:
-        terms += [through[..., 0], through[..., 1]]
+        # by perspective, what is nearer shifts more on one side of the picture than on the other
+        terms += [through[..., k] * by for by in (np.ones_like(x), x, y) for k in (0, 1)]
     stack = np.stack(terms, axis=-1)
     where = clear & near if int((clear & near).sum()) >= LEAST_CLEAR else clear
     every = max(1, int(where.sum()) // _POINTS)
     points, values = stack[where][::every].astype(np.float64), known[where][::every].astype(np.float64)
-    ridge = np.diag([1e-6] * 6 + [1e-3 * len(points)] * (stack.shape[-1] - 6))
+    held = [1e-3] * 2 + [1e-2] * 4 if through is not None else []
+    ridge = np.diag([1e-6] * 6 + [weight * len(points) for weight in held])
     keep = np.ones(len(points), np.bool_)
     for _ in range(6):
         chosen = points[keep]

@@ -19,6 +19,7 @@ _TOLERANCE: Final = np.uint8(18)
 """Of 255: how far two views of the same thing may differ beyond what a shift by a pixel explains."""
 
 _SEAM: Final = 15
+_LEAST_ERROR: Final = np.float32(0.05)
 _AROUND: Final = 7
 _LEAST_MEDIAN: Final = 3
 _SHARE: Final = 0.7
@@ -28,7 +29,7 @@ _SHARE: Final = 0.7
 def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
     """Return one stack out of looks in order of trust, where it is known, and where two or more agree on it.
 
-    A pixel comes from the first look that most of the looks which see it agree with. Where three or more have
+    A pixel is the mean of the looks that most of the looks which see it agree with. Where three or more have
     no majority (reflections, fine texture) it is their median: what one of them alone shows stays within what
     the others show. Where two looks disagree and no third decides, or one half of them disagrees with the
     other, something moved there: nobody is believed.
@@ -45,8 +46,10 @@ def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
         wins = wins if len(looks) == 1 else _solid(wins)
         known |= wins
         sure |= wins & (agreeing >= 2)
-        # Looks run into one another over a few pixels, as far as both are believed: no seam shows.
-        weight = cv2.blur(wins.astype(np.float32), (_SEAM, _SEAM)) * believed
+        # The mean of all that are believed, the better aligned the more, is nearer to the truth than any of
+        # them; they run into one another over a few pixels: no seam shows.
+        weight = cv2.blur(believed.astype(np.float32), (_SEAM, _SEAM)) * believed
+        weight /= np.float32(found.error) + _LEAST_ERROR
         weight[wins] = np.maximum(weight[wins], 1e-3)
         total += weight
         light += found.stack * weight[..., None]
