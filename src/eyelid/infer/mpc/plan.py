@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from eyelid.errors import UnsupportedError
 from eyelid.infer import network as net
+from eyelid.infer.mpc.party import architecture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,9 @@ def split(network: net.Network) -> tuple[dict[str, Any], Weights]:
 
     A convolution's weight is (groups, kernel x * kernel y * in / groups, out / groups), a linear layer's
     (in, out).
-    Raises :class:`UnsupportedError` for a weight that does not fit fixed-point numbers.
+
+    Raises :class:`UnsupportedError` for a weight that does not fit fixed-point numbers, and for a network
+    that is larger than parties take.
     """
     nodes, weights = [], []
     for node in network.nodes:
@@ -39,6 +43,10 @@ def split(network: net.Network) -> tuple[dict[str, Any], Weights]:
         "nodes": nodes,
         "weights": [list(values.shape) for values in weights],
     }
+    try:
+        architecture.check(json.loads(json.dumps(plan)))
+    except ValueError as error:
+        raise UnsupportedError(f"The parties would refuse this network: {error}.") from None
     return plan, weights
 
 

@@ -51,6 +51,9 @@ SENTENCES = {
     "silent": "{party} ({address}) is silent for too long; the session is over and there is no result.",
     "gone": "{party} ({address}) has left in the middle of the session; it is over and there is no result.",
     "malformed": "{party} sent a message that makes no sense; the session is over and there is no result.",
+    "architecture": (
+        "{party} sent an architecture that makes no sense: {detail}; the session is over, there is no result."
+    ),
     "broken": "SPU stopped with an error ({detail}); the session is over and there is no result.",
 }
 

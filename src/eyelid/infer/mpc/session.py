@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from eyelid.infer.network import Network
 
-BATCH = 256
-"""At most so many images are computed at once; more are taken in turns."""
 CONNECT_S = 60.0
 SILENCE_S = 60.0
 
@@ -87,6 +85,7 @@ class Session:
         self._process: PartyProcess | None = None
         self._over = False
         self.input_shape: tuple[int, int, int] = (0, 0, 0)
+        self._at_once = 1
 
     def __enter__(self) -> Self:
         """Join the others; returns when all are there, agree, and hold their shares of the weights."""
@@ -99,6 +98,7 @@ class Session:
             raise
         channels, height, width = ready["plan"]["input_shape"]
         self.input_shape = (channels, height, width)
+        self._at_once = int(ready["at_once"])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -122,8 +122,8 @@ class Session:
         if not len(checked):
             raise UsageError("There is no image to compute on; name at least one.")
         found = []
-        for start in range(0, len(checked), BATCH):
-            process.tell({"do": "predict"}, [checked[start : start + BATCH]])
+        for start in range(0, len(checked), self._at_once):
+            process.tell({"do": "predict"}, [checked[start : start + self._at_once]])
             found.append(_answer(*self._hear()))
         return found
 

@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING, Any
 import jax.numpy as jnp
 from jax import lax
 
+from .architecture import INPUT, weights_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-INPUT = "input"
-
-
-def weights_of(node: dict[str, Any]) -> list[str]:
-    """Return the names of a layer's weights."""
-    return [f"{node['name']}/weight", f"{node['name']}/bias"] if node["kind"] in ("conv", "linear") else []
 
 
 def whole(plan: dict[str, Any]) -> Callable[..., Any]:

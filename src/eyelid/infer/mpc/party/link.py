@@ -9,7 +9,7 @@ import ssl
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +26,9 @@ RETRY_MS = 200
 class Failure(Exception):  # noqa: N818 -- what ends a session, and what eyelid is told of it
     """Ends the session: ``why`` is a word that eyelid turns into a sentence, ``party`` whom it concerns."""
 
-    def __init__(self, why: str, party: int | None = None) -> None:
+    def __init__(self, why: str, party: int | None = None, detail: str = "") -> None:
         super().__init__(why)
-        self.why, self.party = why, party
+        self.why, self.party, self.detail = why, party, detail
 
 
 def join(order: dict[str, Any], log: Log, refused: Callable[[Failure], None]) -> Any:
@@ -109,18 +109,34 @@ def _one_after_the_other(pipe: Path, certificates: list[str]) -> Iterator[Path]:
     empty.
     """
 
+    over = threading.Event()
+
     def feed() -> None:
         for number, certificate in enumerate(certificates):
-            with pipe.open("w") as reader:
-                reader.write(certificate)
-                # The next pipe lies there before this reader comes to its end, so none reads two.
-                pipe.unlink()
-                if number + 1 < len(certificates):
-                    os.mkfifo(pipe, 0o600)
+            reader = os.open(pipe, os.O_WRONLY)  # waits for one
+            with suppress(BrokenPipeError):  # who leaves again has had this turn
+                os.write(reader, certificate.encode())
+            # The next pipe lies there before this reader comes to its end, so none reads two.
+            pipe.unlink()
+            if number + 1 < len(certificates) and not over.is_set():
+                os.mkfifo(pipe, 0o600)
+            os.close(reader)
+            if over.is_set():
+                return
 
     os.mkfifo(pipe, 0o600)
-    threading.Thread(target=feed, daemon=True).start()
-    yield pipe
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    try:
+        yield pipe
+    finally:
+        over.set()
+        while feeder.is_alive():  # it waits for a reader that never came: be that reader
+            with suppress(FileNotFoundError):
+                last = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+                feeder.join(0.1)
+                os.close(last)
+        pipe.unlink(missing_ok=True)
 
 
 def _wrong_certificate(order: dict[str, Any]) -> int | None:

@@ -11,7 +11,7 @@ import spu
 from spu import libspu
 from spu.utils import frontend
 
-from . import counting, graph
+from . import architecture, counting, graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ WHOLE = "the whole network"
 
 
 class Machine:
-    """SPU's runtime with one network; ``plan`` is the architecture, ``parties`` their number."""
+    """SPU's runtime with one network; ``plan`` is its architecture, checked; ``parties`` is their number."""
 
     def __init__(self, link: Any, protocol: str, parties: int, plan: dict[str, Any], profile: bool) -> None:
         self.link, self.plan = link, plan
@@ -40,11 +40,11 @@ class Machine:
         self._io = spu.Io(parties, config)
         self._runtime = spu.Runtime(link, config)
         self._compiled: dict[tuple[str, int], Any] = {}
-        self.weights = [name for node in plan["nodes"] for name in graph.weights_of(node)]
+        self.weights = [name for node in plan["nodes"] for name in architecture.weights_of(node)]
         self._shapes: dict[str, tuple[int, ...]] = {
             name: tuple(shape) for name, shape in zip(self.weights, plan["weights"], strict=True)
         }
-        self._shapes[graph.INPUT] = tuple(plan["input_shape"])
+        self._shapes[architecture.INPUT] = tuple(plan["input_shape"])
         self._shapes |= {node["name"]: tuple(node["shape"]) for node in plan["nodes"]}
 
     def split(self, values: NDArray[np.float32]) -> list[list[bytes]]:
@@ -70,16 +70,16 @@ class Machine:
         """Compile the network, or each of its layers, for ``count`` images at once, unless it is done."""
         if layers:
             for node in self.plan["nodes"]:
-                names = [*node["inputs"], *graph.weights_of(node)]
+                names = [*node["inputs"], *architecture.weights_of(node)]
                 self._compile(node["name"], count, partial(graph.layer, node), names, node["name"])
         else:
-            names = [graph.INPUT, *self.weights]
+            names = [architecture.INPUT, *self.weights]
             self._compile(WHOLE, count, partial(graph.whole, self.plan), names, self.output)
 
     def run(self, count: int) -> None:
         """Run the whole network on ``count`` images at once; what it makes is under :attr:`output`."""
         self._runtime.run(self._compiled[WHOLE, count])
-        self._runtime.del_var(graph.INPUT)
+        self._runtime.del_var(architecture.INPUT)
 
     def run_layers(self, count: int, log: counting.Log) -> list[dict[str, Any]]:
         """Run layer by layer, as :meth:`run` otherwise, and return what each cost at this party."""
@@ -100,7 +100,7 @@ class Machine:
                     "rounds": counting.rounds(log.new()),
                 }
             )
-        for name in (graph.INPUT, *(node["name"] for node in self.plan["nodes"][:-1])):
+        for name in (architecture.INPUT, *(node["name"] for node in self.plan["nodes"][:-1])):
             self._runtime.del_var(name)
         return found
 

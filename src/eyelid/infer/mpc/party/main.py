@@ -12,7 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import counting, frames, link
+from . import architecture, counting, frames, link
 from .link import Failure
 from .machine import Machine
 
@@ -26,7 +26,7 @@ KEEP_ALIVES = 3
 LEAVE_S = 5.0
 """So long the data owner waits at most, at the end, for the others to hear of it and leave."""
 GRACE_S = 2.0
-"""So long after another has left the word of the data owner may come that the session is over."""
+"""So long after another has left may come what makes it plain: that the session is over, or what is wrong."""
 
 
 class Party:
@@ -34,7 +34,7 @@ class Party:
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel, self._log = channel, counting.Log()
-        self._sending, self._ending = threading.Lock(), threading.Event()
+        self._sending, self._agreed, self._ending = threading.Lock(), threading.Event(), threading.Event()
         self._left = threading.Semaphore(0)
         self._missing: int | None = None
         self._orders: queue.SimpleQueue[tuple[dict[str, Any], list[NDArray[np.float32]]]] = (
@@ -51,7 +51,7 @@ class Party:
             else:
                 self._follow()
         except Failure as failure:
-            self._fail(failure.why, failure.party)
+            self._fail(failure.why, failure.party, failure.detail)
         except Exception as error:  # SPU raises RuntimeError of its own wording for all that goes wrong
             if self._missing is not None:
                 self._fail("gone", self._missing)
@@ -68,15 +68,16 @@ class Party:
         for other in self.others:
             link.watch(order["addresses"][other], partial(self._gone, other))
         plan, self.profile = self._agree(order)
+        self._agreed.set()
         self.machine = Machine(self.link, order["protocol"], self.size, plan, self.profile)
         owner = self.roles["model_owner"]
         for number, name in enumerate(self.machine.weights):
             if self.rank == owner:
                 self._share(name, weights[number], {"do": "weights"})
             else:
-                self.machine.put(name, self._hear(owner)[1])
+                self._keep(name, owner, self._hear(owner)[1])
         self.machine.prepare(1, self.profile)
-        self._say({"event": "ready", "plan": plan, "profile": self.profile})
+        self._say({"event": "ready", "plan": plan, "profile": self.profile, "at_once": self.at_once})
 
     def _agree(self, order: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Return the model owner's architecture and the data owner's wish; all must have the same peers."""
@@ -86,18 +87,20 @@ class Party:
             "plan": order["plan"],
             "profile": order["profile"],
         }
-        for other in self.others:
-            self._tell(other, mine)
+        for other in self.others:  # until it has arrived: a party that then refuses leaves at once
+            self.link.send(other, frames.pack([json.dumps(mine).encode()]))
         said = {other: self._hear(other)[0] for other in self.others} | {self.rank: mine}
         for other in self.others:
             if said[other].get("version") != VERSION:
                 raise Failure("version", other)
             if said[other].get("peers") != order["peers"]:
                 raise Failure("peers", other)
-        plan = said[self.roles["model_owner"]]["plan"]
-        if not isinstance(plan, dict):
-            raise Failure("malformed", self.roles["model_owner"])
-        return plan, bool(said[self.roles["data_owner"]]["profile"])
+        plan = said[self.roles["model_owner"]].get("plan")
+        try:
+            self.at_once = architecture.check(plan)
+        except ValueError as error:
+            raise Failure("architecture", self.roles["model_owner"], str(error)) from None
+        return plan, bool(said[self.roles["data_owner"]].get("profile"))
 
     def _lead(self) -> None:
         """The data owner: carry out eyelid's orders, and tell the others that it lives."""
@@ -108,8 +111,8 @@ class Party:
                 order, arrays = {"do": "wait"}, []
             if order["do"] == "predict":
                 order = {"do": "predict", "count": len(arrays[0])}
-                self._share("input", arrays[0], order)
-                self._compute(order)
+                self._share(architecture.INPUT, arrays[0], order)
+                self._compute(len(arrays[0]))
                 continue
             if order["do"] == "end":
                 return self._end(order)
@@ -118,16 +121,28 @@ class Party:
 
     def _follow(self) -> None:
         """Any other party: do what the data owner says."""
+        owner = self.roles["data_owner"]
         while True:
-            order, share = self._hear(self.roles["data_owner"])
-            if order["do"] == "end":
-                return self._ending.set()
-            if order["do"] == "predict":
-                self.machine.put("input", share)
-                self._compute(order)
+            order, share = self._hear(owner)
+            match order:
+                case {"do": "end"}:
+                    return self._ending.set()
+                case {"do": "predict", "count": int(count)} if 0 < count <= self.at_once:
+                    self._keep(architecture.INPUT, owner, share)
+                    self._compute(count)
+                case {"do": "wait"}:
+                    continue
+                case _:
+                    raise Failure("malformed", owner)
 
-    def _compute(self, order: dict[str, Any]) -> None:
-        count = int(order["count"])
+    def _keep(self, name: str, owner: int, share: list[bytes]) -> None:
+        """Keep a share that another sent."""
+        try:
+            self.machine.put(name, share)
+        except (RuntimeError, IndexError):
+            raise Failure("malformed", owner) from None
+
+    def _compute(self, count: int) -> None:
         self.machine.prepare(count, self.profile)
         before, start, layers = counting.bytes_on_the_wire(), time.perf_counter(), []
         if self.profile:
@@ -168,7 +183,7 @@ class Party:
         try:
             parts = frames.unpack(message)
             order = json.loads(parts[0])
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, RecursionError):
             raise Failure("malformed", other) from None
         if not isinstance(order, dict):
             raise Failure("malformed", other)
@@ -187,6 +202,7 @@ class Party:
         """A party's process ended: in the middle of a session so does this one."""
         self._left.release()
         self._missing = other
+        self._agreed.wait(GRACE_S)  # it may have left for a reason that this party is about to find, too
         owner = self.roles["data_owner"]
         if not self._ending.wait(0 if owner in (self.rank, other) else GRACE_S):
             self._fail("gone", other)
