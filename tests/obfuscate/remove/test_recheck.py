@@ -1,14 +1,20 @@
-"""Remove looks at what it made of a page: what is found there again goes too."""
+"""Remove looks at what it made of a page or film: what is found there again goes too."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from eyelid.obfuscate.remove.obfuscator import RemoveObfuscator
+from eyelid.obfuscate.remove.obfuscator import AHEAD_S, GLANCE_S, RemoveObfuscator
 from eyelid.types import Detections, RawFrame, Target
 from tests.obfuscate.frames import detections, make
 from tests.obfuscate.remove.scenes import HEIGHT, THING, WIDTH, frame, person, texture, with_thing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PLACE = texture(2 * HEIGHT, 2 * WIDTH, seed=8)
 WALKER = with_thing(PLACE, 180, 90, seed=1)
@@ -87,10 +93,66 @@ def test_what_is_found_again_is_opaque() -> None:
     assert (alpha.samples[2:12, 2:12] == alpha.black).all()
 
 
-def test_frames_of_a_film_are_not_looked_at_again() -> None:
-    def look(_: RawFrame) -> Detections:
-        raise AssertionError("a film is looked at once")
+def film(count: int) -> list[tuple[RawFrame, Detections]]:
+    """Ten frames a second in which nobody saw the walker."""
+    return [(frame(WALKER, i), Detections.none()) for i in range(count)]
+
+
+def test_a_film_is_looked_at_twice_a_second_and_the_find_goes_from_every_frame() -> None:
+    looks: list[int] = []
+
+    def look(picture: RawFrame) -> Detections:
+        looks.append(picture.index)
+        return sees_walker(picture)
 
     obfuscator = RemoveObfuscator()
     obfuscator.recheck(look)
-    assert len(list(obfuscator.stream([(frame(PLACE, i), Detections.none()) for i in range(3)]))) == 3
+    frames = film(13)
+    assert [safe.index for safe in obfuscator.stream(frames)] == list(range(13))
+    assert looks == [0, 5, 10, 12]
+    assert all(likeness(picture) < 0.5 for picture, _ in frames)
+    assert obfuscator.fill.pixels_invented >= 13 * THING[0] * THING[1]
+    assert "found 4 more" in obfuscator.warnings[0]
+
+
+@pytest.mark.parametrize("seen_at", [5, 10])
+def test_a_find_in_one_glance_goes_from_the_glance_before_to_the_glance_after(seen_at: int) -> None:
+    obfuscator = RemoveObfuscator()
+    obfuscator.recheck(lambda f: person(180, 90) if f.index == seen_at else Detections.none())
+    frames = film(16)
+    list(obfuscator.stream(frames))
+    gone = [picture.index for picture, _ in frames if likeness(picture) < 0.5]
+    assert gone == list(range(seen_at - 4, seen_at + 6))
+
+
+def test_what_a_detector_in_a_film_hardly_believes_is_left() -> None:
+    doubt = replace(person(180, 90), scores=np.array([0.2], np.float32))
+    obfuscator = RemoveObfuscator()
+    obfuscator.recheck(lambda _: doubt)
+    list(obfuscator.stream(frames := film(3)))
+    assert all(likeness(picture) > 0.99 for picture, _ in frames)
+    assert obfuscator.warnings == ()
+
+
+@pytest.mark.parametrize("answer", [None, detections((1, float("nan"), 4, 4))], ids=["failed", "not finite"])
+def test_a_glance_that_fails_covers_the_frames_since_the_last(answer: Detections | None) -> None:
+    obfuscator = RemoveObfuscator()
+    obfuscator.recheck(lambda f: answer if f.index == 5 else Detections.none())
+    for safe in obfuscator.stream(film(12)):
+        black = all((plane.samples == plane.black).all() for plane in safe.planes)
+        assert black == (1 <= safe.index <= 5)
+
+
+def test_glances_hold_back_half_a_second() -> None:
+    taken = 0
+
+    def counted() -> Iterator[tuple[RawFrame, Detections]]:
+        nonlocal taken
+        for item in film(60):
+            taken += 1
+            yield item
+
+    obfuscator = RemoveObfuscator()
+    obfuscator.recheck(lambda _: Detections.none())
+    most = max(taken - done for done, _ in enumerate(obfuscator.stream(counted())))
+    assert most <= (AHEAD_S + GLANCE_S) * 10 + 3

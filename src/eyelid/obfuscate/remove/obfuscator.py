@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,15 +16,15 @@ from eyelid.obfuscate.remove.align import Features, features, homographies, matc
 from eyelid.obfuscate.remove.background import Background, background
 from eyelid.obfuscate.remove.fill import fill_from_place, fill_from_views
 from eyelid.obfuscate.remove.picture import Picture, dilate, in_layout, opened, whole_blocks
-from eyelid.types import _SEAL, Fill, Guarantee, GuaranteeKind, SafeFrame
+from eyelid.types import _SEAL, Detections, Fill, Guarantee, GuaranteeKind, SafeFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from eyelid.obfuscate.regions import Coverage, Patch
     from eyelid.obfuscate.remove.align import Homography
     from eyelid.obfuscate.remove.picture import Mask
-    from eyelid.types import Detections, Plane, RawFrame
+    from eyelid.types import Plane, RawFrame
 
 HELD_BYTES: Final = 192 * 2**20
 """Memory for frames that wait, and as much again for frames that were there before."""
@@ -48,6 +49,10 @@ _GROWN: Final = 0.01
 """Parts of the long side of the picture that the outline of a detection grows at least."""
 _THUMBNAIL: Final = 640
 _MORE_ATTEMPTS: Final = 2
+GLANCE_S: Final = 0.5
+"""How often a filled film is looked at again, in seconds."""
+_SEEN: Final = 0.3
+"""The least score of a find in a filled film that is covered; in films detectors also say what they doubt."""
 
 
 @dataclass(eq=False)
@@ -100,7 +105,7 @@ class RemoveObfuscator(Obfuscator):
         self._place: Background | None = None
         self._look: Callable[[RawFrame], Detections | None] | None = None
         self._from_views = self._invented = 0
-        self._again = self._left = 0
+        self._again = self._left = self._glimpsed = 0
 
     @property
     def guarantee(self) -> Guarantee:
@@ -132,12 +137,15 @@ class RemoveObfuscator(Obfuscator):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What detectors found in filled pages, and what they find there still."""
-        if not self._again:
-            return ()
-        return (
+        pages = (
             f"In filled pages the detectors found {self._again} more, which were removed too; "
-            f"still found there: {self._left}.",
+            f"still found there: {self._left}."
         )
+        film = (
+            f"In two glances a second at the filled film the detectors found {self._glimpsed} more, which "
+            "were covered from the glance before to the glance after."
+        )
+        return (*((pages,) if self._again else ()), *((film,) if self._glimpsed else ()))
 
     def prepare(self, views: Iterable[tuple[RawFrame, Detections]]) -> None:
         """Take other pictures of the same place, with what is detected in each; read when a stream begins.
@@ -147,7 +155,10 @@ class RemoveObfuscator(Obfuscator):
         self._views, self._sources, self._place = views, None, None
 
     def recheck(self, look: Callable[[RawFrame], Detections | None]) -> None:
-        """Look at every page again when it is filled, and remove what is found there, at most twice more."""
+        """Look again at what is filled, and remove what is found there.
+
+        At every page, at most twice more; at a film twice a second, once.
+        """
         self._look = look
 
     def apply(self, frame: RawFrame, detections: Detections) -> SafeFrame:
@@ -157,8 +168,18 @@ class RemoveObfuscator(Obfuscator):
     def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
         """Remove what was detected in every frame; holds back at most 1.5 s and 192 MiB of them.
 
-        With samples of a fixed camera nothing is held back.
+        With samples of a fixed camera nothing is held back. With a second look half a second more is, and at
+        most 192 MiB more.
         """
+        filled = self._filled(frames)
+        for shot, invented in filled if self._look is None else self._glanced(filled, self._look):
+            if shot.picture is not None:
+                self._invented += int(invented.sum())
+                self._from_views += int((shot.picture.hole & ~invented).sum())
+            yield SafeFrame(shot.frame, _SEAL)
+
+    def _filled(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[tuple[_Shot, Mask]]:
+        """Yield every frame filled, with the pixels of it that were invented."""
         before: deque[_Shot] = deque()
         waiting: deque[_Shot] = deque()
         for frame, detections in frames:
@@ -208,20 +229,68 @@ class RemoveObfuscator(Obfuscator):
         self._place = background([shot.picture for shot in shots if shot.picture is not None], _THUMBNAIL)
         return [] if self._place is not None else shots
 
-    def _close(self, waiting: deque[_Shot], before: deque[_Shot]) -> SafeFrame:
-        """Fill the oldest frame that waits, and let go of it."""
+    def _close(self, waiting: deque[_Shot], before: deque[_Shot]) -> tuple[_Shot, Mask]:
+        """Fill the oldest frame that waits, and return it with the pixels that were invented."""
         shot = waiting.popleft()
+        invented = np.zeros((shot.frame.height, shot.frame.width), np.bool_)
         if shot.picture is not None:
             invented = self._fill(shot, [*before, *waiting])
             _make_opaque(shot.frame, shot.picture.hole)
             if self._look is not None and not shot.moving:
                 invented = self._rechecked(shot, self._look, invented)
-            self._invented += int(invented.sum())
-            self._from_views += int((shot.picture.hole & ~invented).sum())
             if shot.moving:
                 before.append(shot)
         _thin(before, shot.time)
-        return SafeFrame(shot.frame, _SEAL)
+        return shot, invented
+
+    def _glanced(
+        self, filled: Iterable[tuple[_Shot, Mask]], look: Callable[[RawFrame], Detections | None]
+    ) -> Iterator[tuple[_Shot, Mask]]:
+        """Look at a filled film twice a second; what is found goes from all frames between two glances.
+
+        By invention alone, because nobody looks a third time. Where a look fails, all frames since the last
+        one are covered whole.
+        """
+        held: list[tuple[_Shot, Mask]] = []
+        last, due, size = Detections.none(), -math.inf, 0
+        for shot, invented in filled:
+            if not shot.moving:
+                yield shot, invented
+                continue
+            held.append((shot, invented))
+            size += shot.picture.nbytes if shot.picture is not None else 0
+            if shot.time >= due or size > HELD_BYTES:
+                last = yield from self._cleared(held, look, last)
+                held, due, size = [], shot.time + GLANCE_S, 0
+        if held:
+            yield from self._cleared(held, look, last)
+
+    def _cleared(
+        self,
+        held: Sequence[tuple[_Shot, Mask]],
+        look: Callable[[RawFrame], Detections | None],
+        last: Detections,
+    ) -> Generator[tuple[_Shot, Mask], None, Detections]:
+        """Take what is found in the newest frame, and was in the ``last``, out of all; return the former."""
+        found = look(held[-1][0].frame)
+        if found is None or not is_finite(found):
+            for shot, invented in held:
+                self.cover_frame(shot.frame)
+                if shot.picture is not None:  # it lends nothing any more
+                    shot.picture.hole[...] = True
+                yield shot, np.ones_like(invented)
+            return Detections.none()
+        found = found.select(found.scores >= _SEEN)
+        self._glimpsed += len(found)
+        both = Detections.concatenate([last, found])
+        for shot, invented in held:
+            if shot.picture is not None and len(both):
+                hole = opened(shot.frame, self._core(shot.frame, both))
+                invented = fill_from_views(hole, ()) | (invented & ~hole.hole)
+                shot.picture.hole[hole.hole] = True
+                _make_opaque(shot.frame, shot.picture.hole)
+            yield shot, invented
+        return found
 
     def _rechecked(self, shot: _Shot, look: Callable[[RawFrame], Detections | None], invented: Mask) -> Mask:
         """Remove what is found in a filled page: once with the help of the views, then by invention alone.
