@@ -119,11 +119,15 @@ def test_a_photo_whose_second_look_fails_is_covered_whole(tmp_path: Path) -> Non
     assert any("failed" in line for line in result.evidence.warnings)
 
 
-def test_frames_of_a_film_are_not_looked_at_again(tmp_path: Path) -> None:
-    source = save_still(tmp_path / "a.gif", CROWD, 4)
+def test_an_animation_is_looked_at_again_twice_a_second(tmp_path: Path) -> None:
+    source = save_still(tmp_path / "a.gif", replace(CROWD, hidden=CROWD.hidden[:2]), 4)
     detector = _OneAtATime()
-    eyelid.anonymize(source, settings=PLAIN, detectors=[detector])
-    assert detector.looks == 4
+    result = eyelid.anonymize(source, settings=PLAIN, detectors=[detector])
+    assert detector.looks == 4 + 2  # at its first frame and its last
+    shown = pictures(result.output)
+    assert all(correlation(picture, seed) < HIDDEN for picture in shown for seed in CROWD.hidden[:2])
+    assert result.evidence is not None
+    assert any("found 2 more, which were covered" in line for line in result.evidence.warnings)
 
 
 def test_the_photos_of_a_folder_are_named_in_the_evidence_and_never_pasted(tmp_path: Path) -> None:
