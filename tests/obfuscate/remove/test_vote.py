@@ -45,3 +45,23 @@ def test_two_that_agree_against_two_that_do_not_are_their_median() -> None:
     stack, known, _ = vote([shows(20), shows(200), shows(20), shows(140)])
     assert known[10:14, 10:14].all()
     assert np.allclose(stack[10:14, 10:14], 80)
+
+
+def noisy(seed: int, error: float = 0.1) -> Look:
+    """A look at an even place, each sample of which is off a little."""
+    random = np.random.default_rng(seed)
+    stack = np.float32(100) + random.normal(0, 4, (SIDE, SIDE, 1)).astype(np.float32)
+    return Look(stack, np.ones((SIDE, SIDE), np.bool_), error)
+
+
+def test_the_mean_of_those_that_agree_is_nearer_than_any_of_them() -> None:
+    looks = [noisy(seed) for seed in range(4)]
+    stack = vote(looks)[0]
+    best = min(float(np.square(found.stack - 100).mean()) for found in looks)
+    assert float(np.square(stack - 100).mean()) < 0.5 * best
+
+
+def test_what_is_better_aligned_counts_more() -> None:
+    near, far = noisy(0, error=0.02), noisy(1, error=0.9)
+    stack = vote([far, near])[0]
+    assert np.abs(stack - near.stack).mean() < 0.2 * np.abs(stack - far.stack).mean()
