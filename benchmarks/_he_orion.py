@@ -1,6 +1,7 @@
 """Orion's side of he.py, run by a Python that has Orion: one ciphertext of the raw image, its packing."""
 
 import json
+import resource
 import sys
 import time
 
@@ -11,26 +12,45 @@ import torch
 
 torch.set_num_threads(1)
 data = np.load(sys.argv[1])
+layers = json.loads(sys.argv[2])
+"""Names with numbers: conv (stride, padding), square, pool (side), flatten, linear."""
+primes = json.loads(sys.argv[3])
 
 
-class Tutorial(on.Module):
+class Network(on.Module):
     def __init__(self):
         super().__init__()
-        self.conv1 = on.Conv2d(1, 4, kernel_size=7, stride=3, padding=0)
-        self.act1, self.flatten, self.act2 = on.Quad(), on.Flatten(), on.Quad()
-        self.fc1, self.fc2 = on.Linear(256, 64), on.Linear(64, 10)
+        number = 0
+        for place, (kind, *sizes) in enumerate(layers):
+            shape = data[f"w{number}"].shape if kind in ("conv", "linear") else ()
+            match kind:
+                case "conv":
+                    layer = on.Conv2d(
+                        shape[1], shape[0], kernel_size=shape[2], stride=sizes[0], padding=sizes[1]
+                    )
+                case "linear":
+                    layer = on.Linear(shape[1], shape[0])
+                case "pool":
+                    layer = on.AvgPool2d(sizes[0])
+                case "square":
+                    layer = on.Quad()
+                case _:
+                    layer = on.Flatten()
+            setattr(self, f"layer{place}", layer)
+            if shape:
+                with torch.no_grad():
+                    layer.weight.copy_(torch.tensor(data[f"w{number}"], dtype=torch.float32))
+                    layer.bias.copy_(torch.tensor(data[f"b{number}"], dtype=torch.float32))
+                number += 1
 
     def forward(self, x):
-        return self.fc2(self.act2(self.fc1(self.flatten(self.act1(self.conv1(x))))))
+        for place in range(len(layers)):
+            x = getattr(self, f"layer{place}")(x)
+        return x
 
 
-net = Tutorial()
+net = Network()
 net.eval()
-with torch.no_grad():
-    for number, layer in enumerate((net.conv1, net.fc1, net.fc2)):
-        layer.weight.copy_(torch.tensor(data[f"w{number}"], dtype=torch.float32))
-        layer.bias.copy_(torch.tensor(data[f"b{number}"], dtype=torch.float32))
-primes = {"LogN": 13, "LogQ": [29, 26, 26, 26, 26, 26], "LogP": [29], "LogScale": 26, "H": 8192}
 settings = {"margin": 2, "embedding_method": "hybrid", "backend": "lattigo", "fuse_modules": True}
 orion.init_scheme(
     {
@@ -48,4 +68,5 @@ for line in sys.stdin:
     y = net(x)
     seconds = time.process_time() - start
     scores = y.decrypt().decode().detach().numpy().ravel()[:10]
-    print("RESULT", json.dumps([seconds, scores.tolist()]), flush=True)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print("RESULT", json.dumps([seconds, scores.tolist(), memory]), flush=True)

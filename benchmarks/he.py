@@ -2,10 +2,11 @@
 
 Peers live in Pythons of their own (TenSEAL 0.3.18; Orion 1.0.2 with --no-deps and scipy <= 1.14.1):
 
-    python benchmarks/he.py --tenseal VENV/bin/python --orion VENV/bin/python
+    python benchmarks/he.py --tenseal VENV/bin/python --orion VENV/bin/python [--only lenet deep]
 
 A peer that is not named is not measured. Times are CPU seconds of evaluation on one thread, without
 encryption; the error is the largest over the ten scores against the plain network, averaged over images.
+Orion takes 13 GB for lenet.
 """
 
 from __future__ import annotations
@@ -13,30 +14,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy: all figures are of one thread
+
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import seal
-from tests.infer import networks
-from tests.infer.conftest import load_digits
-from torch import nn
 
+import _he_networks
 from eyelid.infer.he import layout
 from eyelid.infer.he.artefact import Target
 from eyelid.infer.he.compile import compile as compiled
 from eyelid.infer.he.evaluate import Evaluator
 from eyelid.infer.he.report import report
-from eyelid.infer.network import Convolution, Linear
-from eyelid.infer.onnx_reader import read
 
 HERE = Path(__file__).parent
+GB = 1e6
+"""Of the kilobytes that the system counts."""
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / GB
 
 
 class Ours:
@@ -65,15 +68,20 @@ class Ours:
         return seconds, layout.decode(slots, self.manifest, len(images))
 
 
+class SilentError(Exception):
+    """A peer gave no answer."""
+
+
 class Peer:
     """A script in another Python that answers one line a request."""
 
-    def __init__(self, python, script, *arguments):
+    def __init__(self, python, script, log, *arguments):
+        self.log, self.memory = log, []
         self.process = subprocess.Popen(
             [python, HERE / script, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=log.open("w"),
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "GOMAXPROCS": "1"},
         )
@@ -83,21 +91,13 @@ class Peer:
         self.process.stdin.flush()
         for line in self.process.stdout:
             if line.startswith("RESULT "):
-                seconds, scores = json.loads(line[7:])
+                seconds, scores, *memory = json.loads(line[7:])
+                self.memory = memory
                 return seconds, np.array(scores)
-        raise SystemExit(f"{self.process.args[1].name} ended early")
-
-
-def trained(layers, digits, path, epochs):
-    networks.train(layers, digits.train_images, digits.train_labels, epochs)
-    return read(networks.write(layers, digits.train_images.shape[1:], path))
-
-
-def weights(network, images, path):
-    parts = [node.operation for node in network.nodes if isinstance(node.operation, Convolution | Linear)]
-    arrays = {f"w{n}": part.weight for n, part in enumerate(parts)}
-    np.savez(path, x=images, **arrays, **{f"b{n}": part.bias for n, part in enumerate(parts)})
-    return str(path)
+        said = self.log.read_text().strip().splitlines() or ["nothing"]
+        raise SilentError(
+            f"{self.process.args[1].name} ended early ({self.process.wait()}); it said: {said[-1]}"
+        )
 
 
 def table(rows):
@@ -112,75 +112,113 @@ def table(rows):
         )
 
 
-def latency(folder, tenseal, orion, rounds):
-    digits = load_digits(28)
-    layers = [nn.Conv2d(1, 4, 7, 3), networks.square(), nn.Flatten(), nn.Linear(256, 64)]
-    network = trained([*layers, networks.square(), nn.Linear(64, 10)], digits, folder / "tutorial.onnx", 15)
-    file = weights(network, digits.test_images, folder / "tutorial.npz")
-    ours = Ours(network, digits.train_images[:100], Target.LATENCY)
-    print("One image: conv 4@7x7/3 - square - fc 64 - square - fc 10 on 28 x 28")
+def latency(case, tenseal, orion, rounds, agreement):
+    digits, truth = case.digits, case.network.run(case.digits.test_images)
+    start = time.process_time()
+    ours = Ours(case.network, digits.train_images[:100], Target.LATENCY)
+    print(f"\nOne image: {case.title}")
     print(report(ours.artefact))
+    print(f"compiled, keys made, weights encoded in {time.process_time() - start:.0f} CPU s")
     runners = {"eyelid": lambda n: ours(digits.test_images[n : n + 1])}
+    log = case.file.with_suffix(".log")
     if tenseal:
-        runners["TenSEAL"] = Peer(tenseal, "_he_tenseal.py", file, "one")
+        runners["TenSEAL"] = Peer(tenseal, "_he_tenseal.py", log, str(case.file), "one")
     if orion:
-        runners["Orion"] = Peer(orion, "_he_orion.py", file)
-    truth = network.run(digits.test_images)
+        told = json.dumps(case.layers), json.dumps(case.primes)
+        runners["Orion"] = Peer(orion, "_he_orion.py", log, str(case.file), *told)
     rows = {name: ([], []) for name in runners}
     for number in range(rounds):
-        for name, run in runners.items():
-            seconds, scores = run(number)
+        for name, run in list(runners.items()):
+            try:
+                seconds, scores = run(number)
+            except SilentError as error:
+                print(f"{name}: {error}")
+                del runners[name], rows[name]
+                continue
             rows[name][0].append(seconds)
             rows[name][1].append(np.abs(scores - truth[number]).max())
     table(rows)
-
-
-def throughput(folder, tenseal):
-    digits = load_digits(8)
-    layers = [nn.Conv2d(1, 4, 3), networks.square(), nn.Flatten(), nn.Linear(144, 32)]
-    network = trained([*layers, networks.square(), nn.Linear(32, 10)], digits, folder / "small.onnx", 40)
-    images = np.concatenate([digits.test_images] * 12)[:4096]
-    ours = Ours(network, digits.train_images[:100], Target.THROUGHPUT)
-    print("\n4,096 images: conv 4@3x3 - square - fc 32 - square - fc 10 on 8 x 8 (seconds for all)")
-    truth = network.run(images)
-    runners = {"eyelid": lambda _: ours(images)}
-    if tenseal:
-        runners["TenSEAL"] = Peer(
-            tenseal, "_he_tenseal.py", weights(network, images, folder / "s.npz"), "batch"
+    for name, run in runners.items():
+        memory = [peak()] if name == "eyelid" else run.memory
+        print(f"{name}: " + "".join(f"{gigabytes:.1f} GB at most" for gigabytes in memory))
+    if agreement:
+        images = np.concatenate([digits.test_images, digits.train_images])[:agreement]
+        labels = np.concatenate([digits.test_labels, digits.train_labels])[:agreement]
+        scores = np.concatenate([ours(images[n : n + 1])[1] for n in range(len(images))])
+        compared(scores, case.network.run(images), labels)
+        spread = np.sqrt(np.mean((scores - case.network.run(images)) ** 2))
+        bits = np.log2(np.abs(case.network.run(images)).max() / spread)
+        print(
+            f"measured precision: {bits:.1f} bits between the largest score and the error's root mean square"
         )
-    rows = {}
+    return rows
+
+
+def compared(scores, truth, labels):
+    print(
+        f"{len(scores)} images: {(scores.argmax(1) == truth.argmax(1)).mean():.2%} agree with the plain one; "
+        f"accuracy {(scores.argmax(1) == labels).mean():.2%}, plain {(truth.argmax(1) == labels).mean():.2%}"
+    )
+
+
+def throughput(case, tenseal):
+    digits = case.digits
+    ours = Ours(case.network, digits.train_images[:100], Target.THROUGHPUT)
+    images = np.concatenate([digits.test_images, digits.train_images])
+    labels = np.concatenate([digits.test_labels, digits.train_labels])
+    place = np.arange(ours.manifest.images) % len(images)
+    print(f"\n{len(place):,} images: {case.title} (seconds for all)")
+    print(report(ours.artefact))
+    runners = {"eyelid": lambda _: ours(images[place])}
+    if tenseal:
+        arrays = dict(np.load(case.file))
+        many = case.file.with_stem("many")
+        np.savez(many, **{**arrays, "x": images[place]})
+        log = case.file.with_suffix(".log")
+        runners["TenSEAL"] = Peer(tenseal, "_he_tenseal.py", log, str(many), "batch")
+    rows, memory = {}, 0.0
     for name, run in runners.items():
         seconds, scores = run(0)
+        memory = memory or peak()
+        truth = case.network.run(images)[place]
         rows[name] = ([seconds], [np.abs(scores - truth).max()])
-        agree = (scores.argmax(1) == truth.argmax(1)).mean()
-        print(f"{name}: {seconds / 4.096:.3f} ms an image, {agree:.2%} agree with the plain network")
+        print(f"{name}: {seconds / len(place) * 1000:.3f} ms an image")
+        compared(scores, truth, labels[place])
     table(rows)
-
-
-def agreement(folder, count):
-    digits = load_digits(28)
-    network = read(folder / "tutorial.onnx")
-    ours = Ours(network, digits.train_images[:100], Target.LATENCY)
-    images = np.concatenate([digits.test_images, digits.train_images])[:count]
-    scores = np.concatenate([ours(images[n : n + 1])[1] for n in range(len(images))])
-    same = (scores.argmax(1) == network.run(images).argmax(1)).mean()
-    print(f"\nagreement with the plain network on {len(images)} images: {same:.2%}")
+    print(f"eyelid: {memory:.1f} GB at most, with the request and the keys")
+    return rows["eyelid"][0][0] / len(place)
 
 
 def main():
+    sys.stdout.reconfigure(line_buffering=True)
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parts = ["tutorial", "small", "lenet", "deep"]
     parser.add_argument("--tenseal", help="a Python with TenSEAL")
     parser.add_argument("--orion", help="a Python with Orion")
+    parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=str(parts))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--agreement", type=int, default=0, help="images to compare with the plain network")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        latency(Path(name), chosen.tenseal, chosen.orion, chosen.rounds)
-        throughput(Path(name), chosen.tenseal)
-        if chosen.agreement:
-            agreement(Path(name), chosen.agreement)
+        folder = Path(name)
+        if "tutorial" in chosen.only:
+            case = _he_networks.tutorial(folder)
+            latency(case, chosen.tenseal, chosen.orion, chosen.rounds, chosen.agreement)
+        if "small" in chosen.only:
+            throughput(_he_networks.small(folder), chosen.tenseal)
+        if "lenet" in chosen.only:
+            case = _he_networks.lenet(folder)
+            each = throughput(case, None)
+            rows = latency(case, None, chosen.orion, chosen.rounds, chosen.agreement)
+            if "Orion" in rows:
+                print(
+                    f"Orion's time an image over eyelid's in slots: {np.median(rows['Orion'][0]) / each:.0f}"
+                )
+        if "deep" in chosen.only:
+            case = _he_networks.deep(folder)
+            latency(case, None, chosen.orion, chosen.rounds, chosen.agreement)
 
 
 if __name__ == "__main__":

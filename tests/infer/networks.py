@@ -93,9 +93,17 @@ def write(layers: Sequence[nn.Module], shape: tuple[int, int, int], path: Path) 
 
 
 def train(
-    layers: Sequence[nn.Module], images: NDArray[np.float32], labels: NDArray[np.int64], epochs: int
+    layers: Sequence[nn.Module],
+    images: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    epochs: int,
+    *,
+    deep: bool = False,
 ) -> None:
-    """Train a chain of layers with Adam, in batches of 64; the same start each time."""
+    """Train a chain of layers with Adam, in batches of 64; the same start each time.
+
+    ``deep`` is for many squares in a row: gradients are clipped, and the rate falls to nothing.
+    """
     import torch
 
     torch.manual_seed(4)
@@ -103,14 +111,19 @@ def train(
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
             layer.reset_parameters()
-    optimiser = torch.optim.Adam(network.parameters(), 2e-3, weight_decay=1e-4)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3 if deep else 2e-3, weight_decay=1e-4)
     x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    steps = epochs * -(-len(x) // 64)
+    falling = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0 if deep else 1.0, steps)
     network.train()
     for _ in range(epochs):
         for part in torch.randperm(len(x)).split(64):  # type: ignore[no-untyped-call]
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(network(x[part]), y[part]).backward()  # type: ignore[no-untyped-call]
+            if deep:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
+            falling.step()
     network.eval()
 
 

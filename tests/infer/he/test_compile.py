@@ -229,6 +229,18 @@ def test_a_request_of_the_wrong_form_is_refused(tutorial_onnx: Path, digits: Dig
         client.encrypt(digits.test_images[:2])
 
 
+@pytest.mark.parametrize("target", list(Target))
+def test_the_precision_of_the_report_is_that_of_the_answers(small_digits: Digits, target: Target) -> None:
+    network = chain((1, 8, 8), conv(4, 1, 3, 1), Square(), *flat_linear(32, 144), Square(), linear(10, 32))
+    images = small_digits.test_images[:40]
+    artefact = compiled(network, images, target)
+    client, evaluator = Client(artefact), Evaluator(artefact)
+    parts = [images] if target is Target.THROUGHPUT else [images[n : n + 1] for n in range(len(images))]
+    found, truth = np.concatenate([client.infer(evaluator, part) for part in parts]), network.run(images)
+    measured = np.log2(np.abs(truth).max() / np.sqrt(np.mean((found - truth) ** 2)))
+    assert abs(report(artefact).layers[-1].precision_bits - measured) < 2
+
+
 def test_the_report_names_every_layer(tutorial_onnx: Path, digits: Digits) -> None:
     artefact = compiled(read(tutorial_onnx), digits.train_images[:50])
     found = report(artefact)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FLAT: Final = 1e-9
 """A term with less than this over its range is none."""
 HIGHEST: Final = 4
-FAR: Final = 4.0
+FAR: Final = 1.0
 """A quartic whose axis lies farther from zero than this, in ranges, is no single square of a parabola."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eyelid.errors import InferenceError
-from eyelid.infer.he import parameters
+from eyelid.infer.he import parameters, precision
 from eyelid.infer.he.artefact import Artefact, Manifest, Stage, StageRecord, Target
 from eyelid.infer.he.lowering import IMAGE, lower
 from eyelid.infer.he.planning import image, pitches, plan
@@ -67,9 +67,12 @@ def compile(  # noqa: A001 (the word of the field)
         rotation_steps=tuple(sorted(steps)),
         output_slots=tuple(range(classes) if last is None else last.layout.slot.tolist()),
     )
+    noises = precision.errors(stages, chosen, packings)
     made = [
-        Stage(_record(stage, chosen, stages), stage.maps, stage.bias, stage.pool, stage.center, packing)
-        for stage, packing in zip(stages, packings, strict=True)
+        Stage(
+            _record(stage, chosen, stages, noise), stage.maps, stage.bias, stage.pool, stage.center, packing
+        )
+        for stage, packing, noise in zip(stages, packings, noises, strict=True)
     ]
     return Artefact(manifest, tuple(made))
 
@@ -96,15 +99,14 @@ def _parameters(stages: Sequence[Lowered], shape: tuple[int, int, int]) -> Param
     return found
 
 
-def _record(stage: Lowered, chosen: Parameters, stages: Sequence[Lowered]) -> StageRecord:
+def _record(stage: Lowered, chosen: Parameters, stages: Sequence[Lowered], noise: float) -> StageRecord:
     primes = stages[-1].depth + 1 - stage.depth
     product = chosen.product_scale(stage.depth, stage.squares)
     scale = chosen.scales[stage.depth + 1] if stage.squares else product
     # After its square and rescaling a stage holds values at its scale, one prime lower.
     room = math.log2(math.prod(chosen.scheme.moduli[: primes - stage.squares])) - 1
-    rounding = math.sqrt(chosen.scheme.degree / 12) / (product / chosen.scales[stage.depth])
-    fan_in = [len(linear.values) / linear.shape[0] for linear in stage.maps]
-    noise = sum(count * spread**2 for count, spread in zip(fan_in, stage.spread, strict=True)) * rounding**2
+    # A pool adds up as many squares as its window has.
+    window = 1.0 if stage.pool is None else len(stage.pool.rows) / stage.pool.shape[0]
     return StageRecord(
         name=stage.name,
         sources=stage.sources,
@@ -112,7 +114,7 @@ def _record(stage: Lowered, chosen: Parameters, stages: Sequence[Lowered]) -> St
         primes=primes,
         scale=scale,
         product_scale=product,
-        headroom_bits=room - math.log2(scale * max(stage.largest, 1e-9)),
-        precision_bits=math.log2(stage.largest / math.sqrt(noise)) if noise else 52.0,
+        headroom_bits=room - math.log2(scale * window * max(stage.largest, 1e-9)),
+        precision_bits=math.log2(max(stage.largest, 1e-9) / noise),
         fit_error=stage.fit_error,
     )

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from eyelid.infer.he.planning import Cost
 
 SEED_BYTES: Final = 64
-MS: Final = {"switch": 0.24, "product": 0.1, "square": 0.2}
+MS: Final = {"switch": 0.24, "product": 0.1, "square": 0.2, "weight": 0.006, "row": 0.25}
 """Milliseconds at N = 8192, one thread: a key switch for each of primes * (primes + 1) parts, and for each
-prime a product with a plaintext and a square. Other machines differ."""
+prime a product with a plaintext and a square, and in throughput mode a weight and a row of the matrix. Other
+machines differ."""
 
 
 class LayerReport(Frozen):
@@ -110,13 +111,17 @@ def report(artefact: Artefact) -> Report:
 
 def _layer(stage: Stage, manifest: Manifest, cost: Cost | None) -> LayerReport:
     record = stage.record
-    squares = stage.bias.size if cost is None else cost.ciphertexts
-    squares *= record.squares
-    rotations = 0 if cost is None else cost.rotations
-    products = sum(len(linear.values) for linear in stage.maps) if cost is None else cost.products
     size = manifest.scheme.degree / 8192 * math.log2(manifest.scheme.degree) / 13
-    switches = (rotations + squares) * record.primes * (record.primes + 1) * MS["switch"]
-    work = switches + record.primes * (products * MS["product"] + squares * MS["square"])
+    if cost is None:
+        rotations, products = 0, sum(len(linear.values) for linear in stage.maps)
+        rows, switches = stage.bias.size, stage.center.size
+        each = products * MS["weight"] + rows * (MS["row"] + MS["square"] * record.squares)
+    else:
+        rotations, products = cost.rotations, cost.products
+        squares = cost.ciphertexts * record.squares
+        switches = rotations + squares
+        each = products * MS["product"] + squares * MS["square"]
+    work = record.primes * ((record.primes + 1) * switches * MS["switch"] + each)
     return LayerReport(
         name=record.name,
         level=record.primes,
