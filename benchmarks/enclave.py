@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from eyelid.types import Bgr
 
+EACH = 2
+"""Requests of one kind after each other: few, so that both kinds meet the same noise of the machine."""
 PHOTO = Path(__file__).parents[1] / "docs" / "images" / "astronaut.jpg"
 
 
@@ -61,20 +63,24 @@ def plain(configuration: Configuration) -> FastAPI:
     return app
 
 
-def cpu() -> float:
-    """CPU seconds of this process and of all that it started and that still run."""
-    parents, spent = {}, {}
+def descendants() -> list[Path]:
+    """All processes that this one started and that still run, and those that they started."""
+    parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                parents[int(entry.name)] = int(fields[1])
-                spent[int(entry.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
     ours, found = {os.getpid()}, 0
     while found < len(ours):
         found = len(ours)
         ours |= {child for child, parent in parents.items() if parent in ours}
-    return sum(spent.get(process, 0.0) for process in ours - {os.getpid()}) + time.process_time()
+    return [Path("/proc", str(process)) for process in ours - {os.getpid()}]
+
+
+def cpu(processes: list[Path]) -> float:
+    """CPU seconds that processes have spent, to the nanosecond: a turn is short beside the clock's ticks."""
+    tasks = (task for process in processes for task in (process / "task").iterdir())
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -85,7 +91,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--side", type=int, nargs="+", default=[640, 1280])
     asked = parser.parse_args()
     configuration = Configuration(detector="person")
@@ -113,10 +119,10 @@ def main() -> None:
         assert photo is not None
         for side in asked.side:
             picture: Bgr = np.asarray(cv2.resize(photo, (side, side)), np.uint8)
-            compare(client, clear, picture, asked.requests)
+            compare(client, clear, picture, asked.rounds)
 
 
-def compare(client: EnclaveClient, clear: Caller, picture: Bgr, requests: int) -> None:
+def compare(client: EnclaveClient, clear: Caller, picture: Bgr, rounds: int) -> None:
     """Print the ratio of attested to plain, by turns."""
 
     def one_plain() -> object:
@@ -131,22 +137,25 @@ def compare(client: EnclaveClient, clear: Caller, picture: Bgr, requests: int) -
     assert one_plain() == one_attested()
     calls: dict[str, Callable[[], object]] = {"plain": one_plain, "attested": one_attested}
     times: dict[str, list[float]] = {name: [] for name in calls}
-    spent = dict.fromkeys(calls, 0.0)
-    rounds = 5
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    workers = descendants()
     for turn in range(2 * rounds):
         name = list(calls)[turn % 2]
-        before = cpu()
-        times[name] += [seconds(calls[name]) for _ in range(requests // rounds)]
-        spent[name] += cpu() - before
+        others, own = cpu(workers), time.process_time()
+        times[name] += [seconds(calls[name]) for _ in range(EACH)]
+        own = time.process_time() - own
+        spent[name].append((own + cpu(workers) - others) / EACH)
     middle = {name: statistics.median(values) * 1e3 for name, values in times.items()}
-    cost = {name: spent[name] / len(times[name]) * 1e3 for name in calls}
+    cost = {name: statistics.median(values) * 1e3 for name, values in spent.items()}
+    ratios = sorted(b / a - 1 for a, b in zip(spent["plain"], spent["attested"], strict=True))
+    low, high = ratios[rounds // 4], ratios[-rounds // 4]
     print(
         f"{picture.shape[1]} x {picture.shape[0]} ({picture.nbytes / 1e6:.1f} MB): CPU ms a request: "
-        f"plain {cost['plain']:.1f}, attested {cost['attested']:.1f} "
-        f"({cost['attested'] / cost['plain'] - 1:+.1%}); "
-        f"wall ms: plain {middle['plain']:.1f}, attested {middle['attested']:.1f} "
-        f"({middle['attested'] / middle['plain'] - 1:+.1%}); the first attested {first * 1e3:.0f} ms; "
-        f"{len(times['plain'])} each in {rounds} rounds by turns"
+        f"plain {cost['plain']:.1f}, attested {cost['attested']:.1f}; the median of the rounds' ratios "
+        f"{statistics.median(ratios):+.1%} (quartiles {low:+.1%}, {high:+.1%}), "
+        f"of the sums {sum(spent['attested']) / sum(spent['plain']) - 1:+.1%}; "
+        f"wall ms: plain {middle['plain']:.1f}, attested {middle['attested']:.1f}; "
+        f"the first attested {first * 1e3:.0f} ms; {rounds} rounds of {EACH} each by turns"
     )
 
 

@@ -88,7 +88,7 @@ class Eyelid:
     def __init__(self, model: Network, images: np.ndarray, protocol: str, batch: int, slow: bool) -> None:
         self.model, self.images, self.protocol = model, images, protocol
         self.batch, self.slow, self.at = batch, slow, 0
-        self.agree: list[float] = []
+        self.agree: list[bool] = []
         self.sent = 0
 
     def __enter__(self) -> Eyelid:
@@ -128,7 +128,7 @@ class Eyelid:
         (answer,) = self.session.predict(part)
         wall = time.perf_counter() - start
         assert answer.scores is not None
-        self.agree.append((answer.scores.argmax(1) == self.model.run(part).argmax(1)).mean())
+        self.agree += list(answer.scores.argmax(1) == self.model.run(part).argmax(1))
         self.sent = answer.cost.sent
         return wall, processor_s(self.session.pid) - before
 
@@ -235,8 +235,8 @@ def compare(
                     found[key]["cpu"].append(cpu)
         report(f"{protocol}, batch {batch}", found)
         print(
-            f"  argmax agrees {np.mean(mine.agree):.2%}; joined in {mine.joined:.1f} s; first answer "
-            f"{first:.2f} s; {mine.sent:,} bytes sent by the data owner"
+            f"  argmax agrees {np.mean(mine.agree):.2%} of {len(mine.agree)} images; joined in "
+            f"{mine.joined:.1f} s; first answer {first:.2f} s; {mine.sent:,} bytes sent by the data owner"
         )
 
 

@@ -9,11 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
+from eyelid.infer.enclave import chain
 from eyelid.infer.enclave.appraisal import Appraisal
+from eyelid.infer.enclave.collateral import read_collateral
 from eyelid.infer.enclave.evidence import Assurance, Evidence, Kind
+from eyelid.infer.enclave.findings import Refused
 from eyelid.infer.enclave.policy import PolicyFile
 from eyelid.infer.enclave.policy_file import Policy, make_policy
+from eyelid.infer.enclave.roots import shipped_root
 from eyelid.infer.enclave.verify import verify
 from tests.cli.program import PROGRAM
 
@@ -335,3 +340,15 @@ def test_verification_needs_no_network(samples: Path, tmp_path: Path) -> None:
     without = subprocess.run(command, capture_output=True, check=False)
     assert without.returncode == 1
     assert json.loads(without.stdout)["checks"][0]["name"] == "collateral"
+
+
+def test_amds_authority_of_providers_keys_ends_in_the_shipped_root(samples: Path) -> None:
+    held = read_collateral(samples / "snp" / "milanvlek.testcer")
+    asvk, ark = map(chain.load, held.certificates)
+    root = shipped_root("amd-milan", Kind.SEV_SNP)
+    found = chain.to_root(asvk, [ark], [root], SUMMER)
+    assert [name.value for name in asvk.subject if name.oid == x509.NameOID.COMMON_NAME] == ["SEV-VLEK-Milan"]
+    assert found.root.shipped
+    chain.may_issue(asvk, 0)
+    with pytest.raises(Refused, match="chains to no root"):
+        chain.to_root(asvk, [ark], [shipped_root("amd-genoa", Kind.SEV_SNP)], SUMMER)

@@ -1,11 +1,15 @@
 """SEV-SNP reports of our own chips: what the policy refuses, and what is no report."""
 
 import struct
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from eyelid.errors import InputError
 from eyelid.infer.enclave.appraisal import Appraisal
 from eyelid.infer.enclave.case import Challenge
 from eyelid.infer.enclave.evidence import Evidence, Kind
@@ -91,12 +95,18 @@ def test_a_certificate_of_another_firmware_or_chip_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason"),
-    [({"key_info": 1 << 2}, "VLEK"), ({"chip": bytes(64)}, "masks the chip's identity")],
+    ("fields", "check", "reason"),
+    [
+        ({"key_info": 1 << 2}, "collateral", "no VLEK"),
+        ({"key_info": 7 << 2}, "certificate-chain", "neither a VCEK nor a VLEK"),
+        ({"chip": bytes(64)}, "certificate-chain", "masks the chip's identity"),
+    ],
 )
-def test_reports_without_the_key_of_one_chip_are_refused(fields: dict[str, Any], reason: str) -> None:
+def test_reports_without_the_key_of_one_chip_are_refused(
+    fields: dict[str, Any], check: str, reason: str
+) -> None:
     verdict = appraise(report(**fields))
-    assert failed(verdict) == ["certificate-chain"]
+    assert failed(verdict) == [check]
     assert reason in verdict.failures[0].reason
 
 
@@ -170,3 +180,81 @@ def test_what_is_no_report_says_why(offset: int, value: int, reason: str) -> Non
     for size in (1183, 1185):
         cut = (evidence.report + b"\0")[:size]
         assert f"not {size}" in appraise(evidence.model_copy(update={"report": cut})).failures[0].reason
+
+
+def vlek_report(provider: str = "AWS", *, chip: bytes = bytes(64), **fields: Any) -> Evidence:
+    """Return a report that a provider's key signed, under AMD's authority for those."""
+    ark, _ = amd.authorities()
+    asvk = issue("SEV-VLEK-Milan", rsa2048(), ark, path_length=0, pss=True)
+    own = amd.vcek(asvk, b"", amd.TCB, provider=provider)
+    data = amd.report(own, chip, key_info=1 << 2, **fields)
+    return Evidence(kind=Kind.SEV_SNP, report=data, certificates=(own.der, asvk.der, ark.der))
+
+
+def test_a_providers_key_is_accepted_only_of_providers_that_the_policy_names() -> None:
+    for chip in (CHIP, bytes(64)):
+        evidence = vlek_report(chip=chip)
+        assert failed(appraise(evidence)) == ["provider"]
+        assert failed(appraise(evidence, providers=["Elsewhere"])) == ["provider"]
+        accepted = appraise(evidence, providers=["AWS"])
+        assert accepted.passed
+        assert accepted.claims is not None
+        assert accepted.claims.ueid == chip.hex()
+    assert any(check.name == "provider" and "AWS" in check.reason for check in accepted.checks)
+    assert failed(appraise(vlek_report(tcb_bytes=bytes(8)), providers="any")) == ["collateral"]
+
+
+def test_neither_kind_of_key_stands_for_the_other() -> None:
+    ark, ask = amd.authorities()
+    chips = amd.vcek(ask, CHIP, amd.TCB)
+    for own, key_info in ((chips, 1 << 2), (amd.vcek(ask, b"", amd.TCB, provider="AWS"), 0), (chips, 7 << 2)):
+        data = amd.report(own, CHIP, key_info=key_info)
+        evidence = Evidence(kind=Kind.SEV_SNP, report=data, certificates=(own.der, ask.der, ark.der))
+        assert not appraise(evidence, providers="any").passed
+    unsigned = vlek_report()
+    forged = unsigned.model_copy(update={"report": vlek_report().report})
+    assert failed(appraise(forged, providers="any")) == ["signature"]
+
+
+def test_a_revoked_authority_is_refused_and_a_missing_list_is_said(tmp_path: Path) -> None:
+    ark, ask = amd.authorities()
+    evidence = report()
+
+    def write(name: str, encoding: Encoding, *lists: x509.CertificateRevocationList) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for number, one in enumerate(lists):
+            (folder / f"{number}").write_bytes(one.public_bytes(encoding))
+        return folder
+
+    def said(appraisal: Appraisal) -> str:
+        return next(check.reason for check in appraisal.checks if check.name == "revocation")
+
+    none = write("none", Encoding.DER)
+    assert appraise(evidence, none).passed
+    assert said(appraise(evidence, none)).startswith("not checked")
+    assert failed(appraise(evidence, none, revocation="required")) == ["revocation"]
+    other = issue("SEV-Milan", rsa2048(), ark, path_length=0, pss=True)
+    for name, encoding in (("DER", Encoding.DER), ("PEM", Encoding.PEM)):
+        good = write(f"good {name}", encoding, amd.revocations(ark, other))
+        accepted = appraise(evidence, good, revocation="required")
+        assert accepted.passed
+        assert said(accepted).startswith("not revoked")
+        bad = write(f"bad {name}", encoding, amd.revocations(ark), amd.revocations(ark, ask))
+        assert failed(appraise(evidence, bad)) == ["revocation"]
+    old = write("old", Encoding.DER, amd.revocations(ark, ask, end=BEGIN + timedelta(days=1)))
+    assert failed(appraise(evidence, old)) == ["revocation"]  # what was revoked stays so
+    passed = write("passed", Encoding.DER, amd.revocations(ark, end=BEGIN + timedelta(days=1)))
+    assert failed(appraise(evidence, passed, revocation="required")) == ["revocation"]
+    impostor = issue("ARK-Milan", rsa2048(), pss=True)
+    false = write("false", Encoding.DER, amd.revocations(impostor, ask))
+    assert said(appraise(evidence, false)).startswith("not checked")  # nobody else can take it back
+    assert failed(appraise(evidence, false, revocation="required")) == ["revocation"]
+
+
+def test_a_damaged_revocation_list_is_an_error_of_whoever_keeps_it(tmp_path: Path) -> None:
+    ark, _ = amd.authorities()
+    content = amd.revocations(ark).public_bytes(Encoding.DER)
+    (tmp_path / "ark.crl").write_bytes(content[:-9])
+    with pytest.raises(InputError, match=r"ark\.crl is malformed"):
+        appraise(report(), tmp_path)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from eyelid.errors import InputError
+from eyelid.infer.enclave.limited import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,14 +41,15 @@ class IntelCollateral:
 
 @dataclass(frozen=True, slots=True)
 class Collateral:
-    """What a folder holds: certificates (DER), and sets of Intel's collateral."""
+    """What a folder holds: certificates (DER), sets of Intel's collateral, revocation lists."""
 
     certificates: tuple[bytes, ...] = ()
     intel: tuple[IntelCollateral, ...] = ()
+    revoked: tuple[x509.CertificateRevocationList, ...] = ()
 
 
 def read_collateral(path: Path) -> Collateral:
-    """Read a file, or all files of a folder; others than certificates and Intel's collateral are passed over.
+    """Read a file, or all files of a folder; what is neither certificate, revocation list nor Intel's stays.
 
     Raises InputError where it can't be read, is too large, or collateral in it is malformed.
     """
@@ -59,26 +61,37 @@ def read_collateral(path: Path) -> Collateral:
         raise InputError(f"{path} holds more than {COUNT_LIMIT} files; is it a folder of collateral?")
     certificates: list[bytes] = []
     intel: list[IntelCollateral] = []
+    revoked: list[x509.CertificateRevocationList] = []
     for file in files:
-        content = _content(file)
+        content = read_limited("collateral", file, FILE_LIMIT)
         if b"-----BEGIN CERTIFICATE-----" in content and not content.lstrip().startswith(b"{"):
             certificates += [base64.b64decode(block) for block in _PEM.findall(content)]
+        elif b"-----BEGIN X509 CRL-----" in content:
+            revoked.append(_list(file, content))
         elif content.startswith(b"\x30"):
-            certificates.append(content)
+            if file.suffix == ".crl" or _is_list(content):
+                revoked.append(_list(file, content))
+            else:
+                certificates.append(content)
         elif content.lstrip().startswith(b"{") and b'"tcb_info"' in content:
             intel.append(_intel(file, content))
-    return Collateral(tuple(certificates), tuple(intel))
+    return Collateral(tuple(certificates), tuple(intel), tuple(revoked))
 
 
-def _content(file: Path) -> bytes:
+def _is_list(content: bytes) -> bool:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(FILE_LIMIT + 1)
-    except OSError as error:
-        raise InputError(f"the collateral {file} can't be read: {error.strerror}") from None
-    if len(content) > FILE_LIMIT:
-        raise InputError(f"{file} is larger than {FILE_LIMIT:,} bytes, too large for collateral")
-    return content
+        x509.load_der_x509_crl(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _list(file: Path, content: bytes) -> x509.CertificateRevocationList:
+    try:
+        load = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
+        return load(content)
+    except ValueError as error:
+        raise InputError(f"the revocation list {file} is malformed: {type(error).__name__}") from None
 
 
 def _intel(file: Path, content: bytes) -> IntelCollateral:

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from eyelid.errors import InputError, UsageError
 from eyelid.infer.enclave.evidence import PART_LIMIT, SCHEMA, Evidence, Kind
+from eyelid.infer.enclave.limited import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,14 +22,10 @@ def read_evidence(path: Path, kind: Kind | None = None) -> Evidence:
     Raises InputError where the file is missing, empty, too large or no evidence, and UsageError where a kind
     is needed, or is another than the file names. Whether raw bytes are sound is for the appraisal to say.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(FILE_LIMIT + 1)
-    except OSError as error:
-        raise InputError(f"the evidence {path} can't be read: {error.strerror}") from None
+    content = read_limited("evidence", path, FILE_LIMIT)
     if not content:
         raise InputError(f"the evidence {path} is empty")
-    if content.lstrip().startswith(b"{") and len(content) <= FILE_LIMIT:
+    if content.lstrip().startswith(b"{"):
         return _from_json(path, content, kind)
     if len(content) > PART_LIMIT:
         raise InputError(f"the evidence {path} is larger than {PART_LIMIT:,} bytes; is it the right file?")

@@ -65,12 +65,18 @@ class MinimumTcb(Record):
 
 
 class SnpPolicy(Record):
-    """What an SEV-SNP report must say."""
+    """What an SEV-SNP report must say.
+
+    ``providers`` are the cloud providers whose keys (VLEK) may sign in place of a chip's own: none by
+    default. ``revocation`` as "required" demands AMD's revocation list among the collateral, in force.
+    """
 
     roots: Roots
     measurements: Literal["any"] | Some[Hex48]
     min_tcb: Literal["any"] | MinimumTcb
     vmpl: Some[Annotated[int, Field(ge=0, le=3)]] = (0,)
+    providers: Literal["any"] | tuple[str, ...] = ()
+    revocation: Literal["required", "if-at-hand"] = "if-at-hand"
     debug: bool = False
     migration: bool = False
 

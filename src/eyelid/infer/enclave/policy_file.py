@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from eyelid.errors import UsageError
 from eyelid.infer.enclave.evidence import Assurance, Kind
+from eyelid.infer.enclave.limited import read_limited
 from eyelid.infer.enclave.policy import (
     SCHEMA,
     NitroPolicy,
@@ -49,13 +50,7 @@ class Policy:
 
 def read_policy(path: Path) -> Policy:
     """Read a policy; raises UsageError with one sentence that names the file and what is wrong in it."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(SIZE_LIMIT + 1)
-    except OSError as error:
-        raise UsageError(f"the policy {path} can't be read: {error.strerror}") from None
-    if len(content) > SIZE_LIMIT:
-        raise UsageError(f"the policy {path} is larger than {SIZE_LIMIT:,} bytes; is it the right file?")
+    content = read_limited("policy", path, SIZE_LIMIT, error=UsageError)
     try:
         table = tomllib.loads(content.decode())
     except UnicodeDecodeError:

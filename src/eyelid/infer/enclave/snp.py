@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
-from eyelid.infer.enclave import chain
+from eyelid.infer.enclave import chain, revocation
 from eyelid.infer.enclave.appraisal import Claims
 from eyelid.infer.enclave.case import Authentic
 from eyelid.infer.enclave.evidence import Kind
@@ -20,12 +20,10 @@ from eyelid.infer.enclave.vcek import Vcek, parse_vcek
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from eyelid.infer.enclave.case import Case
     from eyelid.infer.enclave.findings import Findings
     from eyelid.infer.enclave.policy import SnpPolicy
-    from eyelid.infer.enclave.roots import PinnedRoot
 
 SIZE: Final = 1184
 SIGNED: Final = 672
@@ -34,6 +32,7 @@ VERSIONS: Final = (2, 3, 5)
 _TAIL: Final = SIGNED + 2 * 72
 """From here to the end is reserved, unsigned and zero."""
 _ECDSA_P384: Final = 1
+_VCEK, _VLEK = 0, 1
 _MIGRATION, _DEBUG = 1 << 18, 1 << 19
 _BEFORE_TURIN: Final = {"bootloader": 0, "tee": 1, "snp": 6, "microcode": 7}
 _FROM_TURIN: Final = {"fmc": 0, "bootloader": 1, "tee": 2, "snp": 3, "microcode": 7}
@@ -99,41 +98,44 @@ def examine(case: Case, found: Findings) -> Authentic:
     policy = case.policy.settings.sev_snp
     assert policy is not None
     report = parse(case.evidence.report)
-    authentic = _authenticate(report, case.certificates, case.roots, case.at, found)
+    authentic = _authenticate(report, case, policy, found)
     _appraise(report, authentic.claims, policy, found)
     return authentic
 
 
-def _authenticate(
-    report: Report, certificates: Sequence[bytes], roots: Sequence[PinnedRoot], at: datetime, found: Findings
-) -> Authentic:
-    chips = _vceks_of(report, certificates)
+def _authenticate(report: Report, case: Case, policy: SnpPolicy, found: Findings) -> Authentic:
+    certificates, roots, at = case.certificates, case.roots, case.at
+    keys = _keys_of(report, certificates)
+    kind = keys[0].kind
     others = chain.load_some(certificates)
     issuers = [chain.load(data) for root in roots for data in root.intermediates] + others
-    pairs = ((vcek, ask) for vcek in chips for ask in issuers if vcek.is_issued_by(ask))
+    pairs = ((vcek, ask) for vcek in keys for ask in issuers if vcek.is_issued_by(ask))
     vcek, ask = next(pairs, (None, None))
     if vcek is None or ask is None:
         raise Refused(
             "certificate-chain",
-            f"no intermediate certificate (ASK) at hand signed this {chips[0].product} VCEK",
+            f"no intermediate certificate (ASK, ASVK) at hand signed this {keys[0].product} {kind}",
         )
-    chain.valid_at(vcek.not_before, vcek.not_after, at, "the VCEK")
+    chain.valid_at(vcek.not_before, vcek.not_after, at, f"the {kind}")
     above = chain.to_root(ask, others, roots, at)
     chain.may_issue(ask, 0)
+    revocation.check(found, above, ask, case.collateral.revoked, at, required=policy.revocation == "required")
     above = replace(above, not_after=min(vcek.not_after, above.not_after))
-    found.found("certificate-chain", f"VCEK of a {vcek.product} chip, {above.describe()}")
+    found.found("certificate-chain", f"{kind} of a {vcek.product} chip, {above.describe()}")
     try:
         vcek.key.verify(report.signature, report.signed, ECDSA(SHA384()))
     except InvalidSignature:
-        raise Refused("signature", "the VCEK did not sign this report") from None
-    found.found("signature", "the VCEK signed the report (ECDSA P-384)")
+        raise Refused("signature", f"the {kind} did not sign this report") from None
+    found.found("signature", f"the {kind} signed the report (ECDSA P-384)")
+    if vcek.provider:
+        found.allowed("provider", vcek.provider, policy.providers, "provider that loaded the VLEK")
     claims = Claims(
         kind=Kind.SEV_SNP,
         eat_nonce=report.report_data.hex(),
         dbgstat="enabled" if report.debug else "disabled",
         measurements={"measurement": report.measurement.hex()},
         hwmodel=vcek.product,
-        ueid=vcek.chip.hex(),
+        ueid=vcek.chip.hex() or report.chip.hex(),
         vmpl=report.vmpl,
         tcb=vcek.tcb,
         not_after=above.not_after,
@@ -172,11 +174,12 @@ def _appraise(report: Report, claims: Claims, policy: SnpPolicy, found: Findings
         found.add("tcb", not low, f"at or above the policy's: {shown}", f"firmware too old: {', '.join(low)}")
 
 
-def _vceks_of(report: Report, certificates: Sequence[bytes]) -> list[Vcek]:
-    """Return what claims to be of this chip at the reported TCB; raises Refused where nothing does."""
-    if report.key_info >> 2 & 7:
-        raise Refused("certificate-chain", "the report is not signed by a VCEK (a VLEK is not supported)")
-    if not any(report.chip):
+def _keys_of(report: Report, certificates: Sequence[bytes]) -> list[Vcek]:
+    """Return what claims to be the signer's at the reported TCB; raises Refused where nothing does."""
+    signer = report.key_info >> 2 & 7
+    if signer not in (_VCEK, _VLEK):
+        raise Refused("certificate-chain", "the report is signed by neither a VCEK nor a VLEK")
+    if signer == _VCEK and not any(report.chip):
         raise Refused("certificate-chain", "the host masks the chip's identity, so no VCEK can be matched")
     chips = []
     for data in certificates:
@@ -184,17 +187,21 @@ def _vceks_of(report: Report, certificates: Sequence[bytes]) -> list[Vcek]:
             chips.append(parse_vcek(data))
         except ValueError:
             continue
-    same = [vcek for vcek in chips if _padded(vcek.chip) == report.chip]
+    if signer == _VLEK:
+        same, what = [key for key in chips if key.provider], "VLEK"
+    else:
+        same = [key for key in chips if key.chip and _padded(key.chip) == report.chip]
+        what = f"VCEK for chip {report.chip.hex()[:16]}..."
     if not same:
         raise Refused(
             "collateral",
-            f"there is no VCEK for chip {report.chip.hex()[:16]}... among {len(certificates)} certificates; "
-            "put it into the collateral folder",
+            f"there is no {what} among {len(certificates)} certificates; put it into the collateral folder",
         )
-    level = [vcek for vcek in same if _tcb(report, vcek.product) == vcek.tcb]
+    level = [key for key in same if _tcb(report, key.product) == key.tcb]
     if not level:
         raise Refused(
-            "collateral", f"the VCEK at hand is for another firmware than reported: {report.tcb.hex()}"
+            "collateral",
+            f"the {same[0].kind} at hand is for another firmware than reported: {report.tcb.hex()}",
         )
     return level
 

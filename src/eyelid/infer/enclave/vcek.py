@@ -1,4 +1,7 @@
-"""AMD's certificate of one chip at one firmware level (VCEK), after AMD's document 57230."""
+"""AMD's certificates of a key at one firmware level, after AMD's document 57230.
+
+A VCEK is one chip's; a VLEK is loaded by a cloud provider, whom AMD names in it, into all of its chips.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ RSASSA_PSS: Final = "1.2.840.113549.1.1.10"
 _AMD: Final = "1.3.6.1.4.1.3704.1"
 _PRODUCT: Final = f"{_AMD}.2"
 _CHIP: Final = f"{_AMD}.4"
+_PROVIDER: Final = f"{_AMD}.5"
 _SVN: Final = {
     f"{_AMD}.3.1": "bootloader",
     f"{_AMD}.3.2": "tee",
@@ -32,7 +36,10 @@ _SVN: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Vcek:
-    """What the certificate says; ``tcb`` are the security version numbers that its key is derived from."""
+    """What the certificate says; ``tcb`` are the security version numbers that its key is derived from.
+
+    ``chip`` is empty in a VLEK, and ``provider`` in a VCEK.
+    """
 
     signed: bytes
     signature: bytes
@@ -42,7 +49,13 @@ class Vcek:
     key: ec.EllipticCurvePublicKey
     product: str
     chip: bytes
+    provider: str
     tcb: dict[str, int]
+
+    @property
+    def kind(self) -> str:
+        """Return whether it is a VCEK or a VLEK."""
+        return "VLEK" if self.provider else "VCEK"
 
     def is_issued_by(self, issuer: Certificate) -> bool:
         """Whether the issuer's key (RSA, PSS with SHA-384) signed this certificate under its name."""
@@ -58,7 +71,7 @@ class Vcek:
 
 
 def parse_vcek(data: bytes) -> Vcek:
-    """Read a VCEK (DER); raises ValueError where it is malformed, or no VCEK."""
+    """Read a VCEK or VLEK (DER); raises ValueError where it is malformed, or neither of them."""
     signed, algorithm, signature = _exactly(der.only(data), 3)
     fields = list(signed.expect(der.SEQUENCE).children())
     if len(fields) != 8 or fields[0].tag != 0xA0:
@@ -83,7 +96,8 @@ def parse_vcek(data: bytes) -> Vcek:
         not_after=der.time(ends),
         key=key,
         product=product,
-        chip=values[_CHIP],
+        chip=values.get(_CHIP, b""),
+        provider=der.only(values[_PROVIDER]).content.decode("ascii") if _PROVIDER in values else "",
         tcb={
             name: der.unsigned(der.only(values[number])) for number, name in _SVN.items() if number in values
         },
@@ -107,6 +121,6 @@ def _extensions(wrapped: der.Element) -> dict[str, bytes]:
         if name in values:
             raise ValueError("an extension is there twice")
         values[name] = value.expect(der.OCTET_STRING).content
-    if not {_PRODUCT, _CHIP, *list(_SVN)[:4]} <= values.keys():
-        raise ValueError("the extensions of a VCEK are missing")
+    if not {_PRODUCT, *list(_SVN)[:4]} <= values.keys() or (_CHIP in values) == (_PROVIDER in values):
+        raise ValueError("the extensions of a VCEK or VLEK are missing")
     return values

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOT_COVERED: Final = {
     Kind.SEV_SNP: (
         "side channels and attacks on the hardware",
-        "revocation of AMD's certificates",
+        "revocation of AMD's certificates, where its list is not among the collateral",
         "what the measured image does with the picture: read its source",
     ),
     Kind.TDX: (

@@ -1,16 +1,17 @@
 """A chip of AMD's, of our own making."""
 
 import struct
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA384
 
 from eyelid.infer.enclave.evidence import Binding, Evidence, Kind
-from tests.infer.enclave.forge.pki import Party, issue, p384, rsa2048
+from tests.infer.enclave.forge.pki import BEGIN, END, Party, issue, p384, rsa2048
 
 MEASUREMENT = bytes(range(48))
 SMT, RESERVED, MIGRATION, DEBUG = 1 << 16, 1 << 17, 1 << 18, 1 << 19
@@ -24,20 +25,42 @@ def authorities(product: str = "Milan") -> tuple[Party, Party]:
     return ark, issue(f"SEV-{product}", rsa2048(), ark, path_length=0, pss=True)
 
 
-def vcek(issuer: Party, chip: bytes, tcb: dict[str, int], product: str = "Milan-B0", **options: Any) -> Party:
-    """Return a chip's party; ``tcb`` is what its certificate says."""
+def vcek(
+    issuer: Party,
+    chip: bytes,
+    tcb: dict[str, int],
+    product: str = "Milan-B0",
+    *,
+    provider: str = "",
+    **options: Any,
+) -> Party:
+    """Return a chip's party, or that of a provider's VLEK; ``tcb`` is what its certificate says."""
     numbers = {"bootloader": 1, "tee": 2, "snp": 3, "microcode": 8, "fmc": 9}
     amd = "1.3.6.1.4.1.3704.1"
     values = {
         f"{amd}.1": b"\x02\x01\x00",
-        f"{amd}.2": b"\x16" + bytes([len(product)]) + product.encode(),
-        f"{amd}.4": chip,
+        f"{amd}.2": _text(product),
+        f"{amd}.5" if provider else f"{amd}.4": _text(provider) if provider else chip,
     } | {f"{amd}.3.{numbers[name]}": _integer(value) for name, value in tcb.items()}
     extensions = [(x509.UnrecognizedExtension(x509.ObjectIdentifier(k), v), False) for k, v in values.items()]
     key = p384()
     return issue(
         "SEV-VCEK", key, issuer, authority=False, extensions=extensions, pss=True, bare=True, **options
     )
+
+
+def revocations(issuer: Party, *revoked: Party, end: datetime = END) -> x509.CertificateRevocationList:
+    """Return an issuer's list of what it has taken back."""
+    builder = x509.CertificateRevocationListBuilder(issuer.certificate.subject, BEGIN, end)
+    for party in revoked:
+        entry = x509.RevokedCertificateBuilder(party.certificate.serial_number, BEGIN)
+        builder = builder.add_revoked_certificate(entry.build())
+    pss = padding.PSS(padding.MGF1(SHA384()), SHA384.digest_size)
+    return builder.sign(issuer.key, SHA384(), rsa_padding=pss)
+
+
+def _text(value: str) -> bytes:
+    return b"\x16" + bytes([len(value)]) + value.encode()
 
 
 def _integer(value: int) -> bytes:
