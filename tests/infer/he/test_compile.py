@@ -211,7 +211,12 @@ def test_too_large_an_image_is_refused() -> None:
 
 def test_a_damaged_artefact_is_refused(tutorial_onnx: Path, digits: Digits) -> None:
     data = compiled(read(tutorial_onnx), digits.train_images[:4]).save()
-    for bad in (b"", b"PK", data[: len(data) // 2], data[:-1]):
+    directory = data.rindex(b"PK\x01\x02")
+    flags = bytearray(data)
+    flags[directory + 8] |= 1  # "encrypted"
+    method = bytearray(data)
+    method[directory + 10] = 77
+    for bad in (b"", b"PK", data[: len(data) // 2], data[:-1], bytes(flags), bytes(method)):
         with pytest.raises(InputError, match="damaged"):
             Artefact.load(bad)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from eyelid.errors import InputError
 from eyelid.infer.he.packing import Layout, Packing
@@ -21,6 +23,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION: Final = 2
+DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    KeyError,
+    ValueError,  # pydantic's and numpy's, too
+    OverflowError,
+    RuntimeError,  # a damaged file may say that it is encrypted, or packed in a way that nobody knows
+    OSError,
+    EOFError,
+)
+"""What reading a damaged zip file of JSON and numpy arrays raises."""
 
 
 class Target(StrEnum):
@@ -166,7 +180,7 @@ class Artefact:
                     return np.asarray(np.load(part, allow_pickle=False))
 
                 stages = tuple(_stage(number, head, array) for number, head in enumerate(heads))
-        except (zipfile.BadZipFile, KeyError, ValueError, ValidationError, OSError, EOFError) as error:
+        except DAMAGE as error:
             raise InputError(
                 "The artefact is damaged or of another version; compile the model again."
             ) from error

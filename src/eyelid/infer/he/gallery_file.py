@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from eyelid.errors import InputError
 from eyelid.infer.he import blob, gallery, seeded
+from eyelid.infer.he.artefact import DAMAGE
 from eyelid.infer.he.blob import SEED_BYTES, Parts
 from eyelid.infer.he.gallery import EncryptedGallery, GalleryOffer, PlainGallery
 from eyelid.infer.he.residues import pack, packed_size, unpack
@@ -119,7 +120,7 @@ def read(archive: zipfile.ZipFile) -> PlainGallery | EncryptedGallery:
         if vectors.shape != (told.vectors, told.dimensions):
             raise InputError("this gallery is not as long as it says; make it again")
         return PlainGallery(told, vectors)
-    except (ValidationError, KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise InputError("this gallery is damaged or of another version; make it again") from error
 
 

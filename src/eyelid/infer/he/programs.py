@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from eyelid.errors import InferenceError, InputError
 from eyelid.infer.he import gallery_file, keys
-from eyelid.infer.he.artefact import Artefact
+from eyelid.infer.he.artefact import DAMAGE, Artefact
 from eyelid.infer.he.gallery import GalleryOffer
 from eyelid.infer.he.network_program import NetworkOffer, NetworkProgram
 from eyelid.infer.he.server import refuse_secret
@@ -46,7 +46,7 @@ def load(path: Path) -> Program:
         raise InputError(f"{path} is a secret key; a server never has one: give it the artefact")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except zipfile.BadZipFile as error:
+    except DAMAGE as error:
         raise InputError(f"{path} is no artefact; give what compile or gallery wrote") from error
     with archive:
         program: Program
