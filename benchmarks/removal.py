@@ -10,7 +10,8 @@ the object's place against the picture before it was drawn, beside plain inpaint
 better of OpenCV's two methods), and the share of the pixels that came from other views, and their PSNR alone.
 The oracle bounds what other views can give: each is aligned by dense flow to the frame *before* the object
 was drawn, and each pixel comes from that of the 14 nearest views which is nearest to the truth, in about ten
-frames. No method that does not know the truth can reach it. ``--every N`` fills and judges each N-th frame
+frames. No method has that truth; the mean of several views, less noisy than one, may still come near.
+``--every N`` fills and judges each N-th frame
 only. As an anchor: Uittenbogaard et al. (CVPR 2019) print 27.2 dB and 2.5 % on 1,000 street images of their
 own.
 
