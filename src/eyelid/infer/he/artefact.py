@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import zipfile
-import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from eyelid.errors import InputError
+from eyelid.infer.he import container
 from eyelid.infer.he.packing import Layout, Packing
 from eyelid.infer.he.scheme import Scheme
 from eyelid.infer.he.sparse import Sparse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 VERSION: Final = 2
-DAMAGE: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    KeyError,
-    ValueError,  # pydantic's and numpy's, too
-    OverflowError,
-    RuntimeError,  # a damaged file may say that it is encrypted, or packed in a way that nobody knows
-    OSError,
-    EOFError,
-)
-"""What reading a damaged zip file of JSON and numpy arrays raises."""
 
 
 class Target(StrEnum):
@@ -165,26 +154,25 @@ class Artefact:
     def load(cls, data: bytes) -> Artefact:
         """Read what :meth:`save` wrote; raises :class:`InputError` for anything else."""
         try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                names = set(archive.namelist())
-                manifest = Manifest.model_validate_json(archive.read("manifest.json"))
-                heads = [_Head.model_validate(item) for item in json.loads(archive.read("stages.json"))]
-                expected = {"manifest.json", "stages.json", *_array_names(heads)}
-                if names != expected:
-                    raise InputError(
-                        "The artefact holds parts that none should hold; compile the model again."
-                    )
+            parts = container.unpack(data)
+        except container.DAMAGE as error:
+            raise InputError(_DAMAGED) from error
+        return cls.from_parts(parts)
 
-                def array(name: str) -> NDArray[np.generic]:
-                    part = io.BytesIO(archive.read(f"{name}.npy"))
-                    return np.asarray(np.load(part, allow_pickle=False))
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, bytes]) -> Artefact:
+        """Return the artefact of an unpacked file; raises :class:`InputError` where its parts are none."""
+        try:
+            manifest = Manifest.model_validate_json(parts["manifest.json"])
+            heads = _HEADS.validate_json(parts["stages.json"])
+            if set(parts) != {"manifest.json", "stages.json", *_array_names(heads)}:
+                raise InputError("The artefact holds parts that none should hold; compile the model again.")
+            return cls(manifest, tuple(_stage(number, head, parts) for number, head in enumerate(heads)))
+        except container.DAMAGE as error:
+            raise InputError(_DAMAGED) from error
 
-                stages = tuple(_stage(number, head, array) for number, head in enumerate(heads))
-        except DAMAGE as error:
-            raise InputError(
-                "The artefact is damaged or of another version; compile the model again."
-            ) from error
-        return cls(manifest, stages)
+
+_DAMAGED: Final = "The artefact is damaged or of another version; compile the model again."
 
 
 class _Packing(Frozen):
@@ -203,7 +191,10 @@ class _Head(Frozen):
     packing: _Packing | None
 
 
-def _array_names(heads: list[_Head]) -> list[str]:
+_HEADS: Final = TypeAdapter(tuple[_Head, ...])
+
+
+def _array_names(heads: tuple[_Head, ...]) -> list[str]:
     names = []
     for number, head in enumerate(heads):
         parts = [f"{t}.{key}" for t in range(len(head.shapes)) for key in ("rows", "columns", "values")]
@@ -213,30 +204,38 @@ def _array_names(heads: list[_Head]) -> list[str]:
     return names
 
 
-def _stage(number: int, head: _Head, array: _Reader) -> Stage:
+def _stage(number: int, head: _Head, parts: Mapping[str, bytes]) -> Stage:
     def whole(name: str) -> NDArray[np.int64]:
-        return array(f"{number}.{name}").astype(np.int64)
+        return container.array(parts[f"{number}.{name}.npy"], np.int32).astype(np.int64)
 
-    def real(name: str) -> NDArray[np.float64]:
-        return array(f"{number}.{name}").astype(np.float64)
+    def real(name: str, kind: type[np.floating] = np.float64) -> NDArray[np.float64]:
+        return container.array(parts[f"{number}.{name}.npy"], kind).astype(np.float64)
 
     maps = tuple(
-        Sparse(whole(f"{term}.rows"), whole(f"{term}.columns"), real(f"{term}.values"), shape)
+        _sound(
+            Sparse(whole(f"{term}.rows"), whole(f"{term}.columns"), real(f"{term}.values", np.float32), shape)
+        )
         for term, shape in enumerate(head.shapes)
     )
     pool = None
     if head.pool is not None:
         rows = whole("pool.rows")
-        pool = Sparse(rows, whole("pool.columns"), np.ones(len(rows)), head.pool)
+        pool = _sound(Sparse(rows, whole("pool.columns"), np.ones(rows.shape), head.pool))
     packing = None
     if head.packing is not None:
         layout = Layout(whole("ciphertext"), whole("slot"), head.packing.period)
+        if layout.ciphertext.shape != layout.slot.shape or layout.count < 1 or layout.slot.min() < 0:
+            raise ValueError("a layout that cannot be")
         way = head.packing
         packing = Packing(layout, way.contraction, way.cyclic, way.cell, way.baby, way.offset)
     return Stage(head.record, maps, real("bias"), pool, real("center"), packing)
 
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    _Reader = Callable[[str], NDArray[np.generic]]
+def _sound(matrix: Sparse) -> Sparse:
+    """Return a matrix whose entries lie in it; raises ValueError for any other."""
+    if not matrix.rows.shape == matrix.columns.shape == matrix.values.shape == (matrix.rows.size,):
+        raise ValueError("a matrix of rows, columns and values that do not belong together")
+    for index, size in zip((matrix.rows, matrix.columns), matrix.shape, strict=True):
+        if index.size and not 0 <= index.min() <= index.max() < size:
+            raise ValueError("a matrix with an entry outside")
+    return matrix

@@ -13,15 +13,14 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from eyelid.errors import InputError
-from eyelid.infer.he import blob, gallery, seeded
-from eyelid.infer.he.artefact import DAMAGE
+from eyelid.infer.he import blob, container, gallery, seeded
 from eyelid.infer.he.blob import SEED_BYTES, Parts
 from eyelid.infer.he.gallery import EncryptedGallery, GalleryOffer, PlainGallery
 from eyelid.infer.he.residues import pack, packed_size, unpack
 from eyelid.media.atomic import atomic_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import seal
@@ -101,26 +100,21 @@ def read_names(path: Path, count: int) -> tuple[str, ...]:
     return found
 
 
-def is_gallery(archive: zipfile.ZipFile) -> bool:
-    """Return whether a zip file is a gallery."""
-    return OFFER in archive.namelist()
-
-
-def read(archive: zipfile.ZipFile) -> PlainGallery | EncryptedGallery:
-    """Return the gallery in an open file. Raises InputError."""
+def read(parts: Mapping[str, bytes]) -> PlainGallery | EncryptedGallery:
+    """Return the gallery of an unpacked file. Raises InputError."""
     try:
-        told = GalleryOffer.model_validate_json(archive.read(OFFER))
+        told = GalleryOffer.model_validate_json(parts[OFFER])
         holds = CIPHERTEXTS if told.encrypted else VECTORS
-        if set(archive.namelist()) != {OFFER, holds}:
+        if set(parts) != {OFFER, holds}:
             raise InputError("this gallery holds parts that none should hold; make it again")
         _check(told)
         if told.encrypted:
-            return EncryptedGallery(told, _blocks(told, archive.read(holds)))
-        vectors = np.load(io.BytesIO(archive.read(holds)), allow_pickle=False)
+            return EncryptedGallery(told, _blocks(told, parts[holds]))
+        vectors = container.array(parts[holds], np.float32)
         if vectors.shape != (told.vectors, told.dimensions):
             raise InputError("this gallery is not as long as it says; make it again")
         return PlainGallery(told, vectors)
-    except DAMAGE as error:
+    except container.DAMAGE as error:
         raise InputError("this gallery is damaged or of another version; make it again") from error
 
 

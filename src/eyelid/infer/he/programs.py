@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from eyelid.errors import InferenceError, InputError
-from eyelid.infer.he import gallery_file, keys
-from eyelid.infer.he.artefact import DAMAGE, Artefact
+from eyelid.infer.he import container, gallery_file, keys
+from eyelid.infer.he.artefact import Artefact
 from eyelid.infer.he.gallery import GalleryOffer
 from eyelid.infer.he.network_program import NetworkOffer, NetworkProgram
 from eyelid.infer.he.server import refuse_secret
@@ -45,15 +43,16 @@ def load(path: Path) -> Program:
     if data[: len(keys.MAGIC)] == keys.MAGIC:
         raise InputError(f"{path} is a secret key; a server never has one: give it the artefact")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-    except DAMAGE as error:
-        raise InputError(f"{path} is no artefact; give what compile or gallery wrote") from error
-    with archive:
-        program: Program
-        if gallery_file.is_gallery(archive):
-            program = gallery_file.read(archive)
-        else:
-            program = NetworkProgram(Artefact.load(data), path.name, hashlib.sha256(data).hexdigest())
-        for member in archive.namelist():
-            refuse_secret(archive.read(member), str(path), program.offer.demands.scheme)
+        parts = container.unpack(data)
+    except container.DAMAGE as error:
+        raise InputError(
+            f"{path} is no artefact, or is damaged; give what compile or gallery wrote"
+        ) from error
+    program: Program
+    if gallery_file.OFFER in parts:
+        program = gallery_file.read(parts)
+    else:
+        program = NetworkProgram(Artefact.from_parts(parts), path.name, hashlib.sha256(data).hexdigest())
+    for part in parts.values():
+        refuse_secret(part, str(path), program.offer.demands.scheme)
     return program
