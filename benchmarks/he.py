@@ -86,6 +86,10 @@ class Peer:
             env={**os.environ, "OMP_NUM_THREADS": "1", "GOMAXPROCS": "1"},
         )
 
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
     def __call__(self, number):
         self.process.stdin.write(f"{number}\n")
         self.process.stdin.flush()
@@ -140,7 +144,9 @@ def latency(case, tenseal, orion, rounds, agreement):
     table(rows)
     for name, run in runners.items():
         memory = [peak()] if name == "eyelid" else run.memory
-        print(f"{name}: " + "".join(f"{gigabytes:.1f} GB at most" for gigabytes in memory))
+        print(*(f"{name}: {gigabytes:.1f} GB at most" for gigabytes in memory))
+        if name != "eyelid":
+            run.close()
     if agreement:
         images = np.concatenate([digits.test_images, digits.train_images])[:agreement]
         labels = np.concatenate([digits.test_labels, digits.train_labels])[:agreement]
@@ -184,6 +190,8 @@ def throughput(case, tenseal):
         rows[name] = ([seconds], [np.abs(scores - truth).max()])
         print(f"{name}: {seconds / len(place) * 1000:.3f} ms an image")
         compared(scores, truth, labels[place])
+        if name != "eyelid":
+            run.close()
     table(rows)
     print(f"eyelid: {memory:.1f} GB at most, with the request and the keys")
     return rows["eyelid"][0][0] / len(place)
