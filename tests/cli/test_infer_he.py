@@ -126,6 +126,21 @@ def test_a_passphrase_that_nobody_gives(here: Here, address: str, monkeypatch: p
     assert here("infer", "he", "keygen", address).code == 2
 
 
+def test_keys_that_are_not_there(here: Here, address: str, desk: Path) -> None:
+    refused = here("infer", "he", "predict", PORTRAIT, "--server", address)
+    assert refused.code == 1
+    assert "no key client.key" in refused.sentence
+    assert "eyelid infer he keygen" in refused.sentence
+    here("infer", "he", "keygen", address)
+    (desk / "client.key.eval").unlink()
+    refused = here("infer", "he", "predict", PORTRAIT, "--server", address)
+    assert refused.code == 1
+    assert "client.key.eval cannot be read" in refused.sentence
+    assert "eyelid infer he keygen --rotate" in refused.sentence
+    assert here("infer", "he", "keygen", address, "--rotate").code == 0
+    assert "use match" in here("infer", "he", "predict", PORTRAIT, "--server", address).sentence
+
+
 def test_a_server_that_is_not_there(here: Here, address: str, desk: Path) -> None:
     here("infer", "he", "keygen", address)
     with socket.socket() as free:

@@ -170,6 +170,10 @@ def _read(path: Path) -> tuple[KeyHeader, bytes, bytes]:
             scheme = header.demands.scheme
             most = packed_size(scheme.degree, scheme.moduli) + 17
             return header, front + described, file.read(most)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"there is no key {path}; check its path, or make one with eyelid infer he keygen"
+        ) from error
     except OSError as error:
         raise InputError(f"the key {path} cannot be read ({error.strerror}); check its path") from error
 

@@ -1,13 +1,14 @@
 """The server over HTTP, with an OpenAPI description, and the client's side of it."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from eyelid.errors import InputError
 from eyelid.infer.calling import Caller
 from eyelid.infer.he.programs import parse_offer
 from eyelid.infer.he.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from fastapi import FastAPI
@@ -80,18 +81,23 @@ class Remote:
         return parse_offer(self._caller.get("/offer", max_bytes=MAX_OFFER))
 
     def send_keys(self, key_id: str, path: "Path") -> bool:
-        """Send the evaluation keys at ``path`` in chunks, unless the server has them; return whether sent."""
+        """Send the evaluation keys at ``path`` in chunks, unless the server has them; return whether sent.
+
+        Raises InferenceError, InputError.
+        """
         if self._caller.get(f"/keys/{key_id}", max_bytes=16) == b"true":
             return False
-        self._caller.post(f"/keys/{key_id}", _chunks(path), max_bytes=16)
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise InputError(
+                f"the evaluation keys {path} cannot be read ({error.strerror}); they lie beside the secret "
+                "key: put them back, or make both anew with eyelid infer he keygen --rotate"
+            ) from error
+        with file:
+            self._caller.post(f"/keys/{key_id}", iter(partial(file.read, CHUNK), b""), max_bytes=16)
         return True
 
     def run(self, request: bytes) -> bytes:
         """Return the response to a request."""
         return self._caller.post("/run", request)
-
-
-def _chunks(path: "Path") -> "Iterator[bytes]":
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
