@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cryptography.exceptions import InvalidTag
@@ -17,6 +18,7 @@ from pydantic import Field, ValidationError
 from eyelid.errors import ModelError
 from eyelid.infer.enclave.evidence import LABEL, Record
 from eyelid.infer.enclave.tpm_device import Blob
+from eyelid.media.atomic import atomic_output
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +64,25 @@ def seal_key(tpm: Tpm, key: bytes, manifest: bytes) -> SealedKey:
 def unseal_key(tpm: Tpm, sealed: SealedKey) -> bytes:
     """Return the key of a sealed model; raises TpmError in any other state than that."""
     return tpm.unseal(Blob(sealed.public, sealed.private))
+
+
+def key_path(path: Path) -> Path:
+    """Return where the key of the sealed model ``path`` lies."""
+    return path.with_name(path.name + ".key")
+
+
+def write_sealed(path: Path, content: bytes, sealed: SealedKey) -> None:
+    """Write an encrypted model and its key beside it, both or none; neither replaces a file.
+
+    Raises OutputError.
+    """
+    with ExitStack() as undo:
+        with atomic_output(path, force=False) as temporary:
+            temporary.write_bytes(content)
+            with atomic_output(key_path(path), force=False) as key:
+                key.write_text(sealed.model_dump_json(by_alias=True))
+            undo.callback(key_path(path).unlink)
+        undo.pop_all()
 
 
 def read_sealed_key(path: Path) -> SealedKey:
