@@ -109,6 +109,26 @@ def test_a_sealed_model_is_served_once_in_each_boot(here: Here, tmp_path: Path) 
         assert "not a sound ONNX network" in refused.sentence
 
 
+@pytest.mark.skipif("tpm2-pytss" in live.MISSING, reason="needs tpm2-pytss")
+def test_a_model_that_cannot_be_sealed_leaves_no_file(here: Here, tmp_path: Path) -> None:
+    model = live.write_model(tmp_path / "model.onnx")
+    sealed = tmp_path / "model.sealed"
+    done = here("infer", "enclave", "seal", model, "-o", sealed, "--tpm", tmp_path / "no-tpm")
+    assert done.code == 1
+    assert "no TPM at" in done.sentence
+    assert list(tmp_path.iterdir()) == [model]
+    (tmp_path / "model.sealed.key").touch()
+    done = here("infer", "enclave", "seal", model, "-o", sealed, "--tpm", tmp_path / "no-tpm")
+    assert "model.sealed.key exists already" in done.sentence
+
+
+def test_tls_needs_a_certificate_and_its_key(here: Here, tmp_path: Path) -> None:
+    model = live.write_model(tmp_path / "model.onnx")
+    done = here("infer", "enclave", "serve", model, "--evidence", "tpm", "--tls-key", "k.pem")
+    assert done.code == 2
+    assert "give both --tls-certificate and --tls-key" in done.sentence
+
+
 def test_evidence_that_this_machine_cannot_give_is_refused(here: Here, tmp_path: Path) -> None:
     model = live.write_model(tmp_path / "model.onnx")
     for kind, why in (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, get_args
 
 import typer
 
-from eyelid.cli.options import Force, Json
+from eyelid.cli.options import Force, Json, TlsCertificate, TlsKey, tls_of
 
 if TYPE_CHECKING:
     from eyelid.infer.enclave.appraisal import Appraisal
@@ -58,8 +58,8 @@ def serve(
     key_life: KeyLife = 86_400,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = 8443,
     host: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
-    cert: Annotated[Path | None, typer.Option("--cert", help="TLS certificate, PEM.")] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="Its private key, PEM.")] = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Measure a model and the code that runs it, and answer encrypted pictures with evidence of both.
@@ -67,18 +67,15 @@ def serve(
     The worker runs in a sandbox without network. Evidence that can't be had here ends the command.
     """
     from eyelid.cli.output import say, say_json
-    from eyelid.errors import UsageError
     from eyelid.models.extras import require
 
     require("a server", "serve", "fastapi", "uvicorn")
     from eyelid.infer.enclave.launch import Enclosed
     from eyelid.infer.enclave.sealed import read_sealed_key
     from eyelid.infer.enclave.serve import enclave_application
-    from eyelid.infer.serving import Tls
     from eyelid.infer.serving import serve as serve_http
 
-    if (cert is None) != (key is None):
-        raise UsageError("a TLS certificate and its key go together: give both --cert and --key")
+    tls = tls_of(tls_certificate, tls_key)
     kind = _kind(evidence)
     sealed = None if sealed_key is None else read_sealed_key(sealed_key)
     configuration, path = _configuration(
@@ -103,7 +100,7 @@ def serve(
             enclave_application(workload),
             port=port,
             host=host,
-            tls=None if cert is None or key is None else Tls(cert, key),
+            tls=tls,
             ready=ready,
         )
 
@@ -180,29 +177,27 @@ def seal(
 
     from eyelid.cli.output import say
     from eyelid.infer.enclave.evidence import Kind
-    from eyelid.infer.enclave.manifest import read_model
-    from eyelid.infer.enclave.sealed import encrypt, seal_key
+    from eyelid.infer.enclave.manifest import measure, read_model
+    from eyelid.infer.enclave.sealed import encrypt, key_path, seal_key, write_sealed
     from eyelid.infer.enclave.tpm_device import Tpm as Device
     from eyelid.infer.enclave.tpm_link import open_tpm
-    from eyelid.media.atomic import atomic_output
+    from eyelid.media.atomic import check_output
 
     configuration, _ = _configuration(
         str(model), sealed=True, threads=threads, least=least, key_life=key_life
     )
+    for final in (output, key_path(output)):
+        check_output(model, final, force=False)
     secret, content = encrypt(read_model(model))
-    key_file = output.with_name(output.name + ".key")
     with ExitStack() as stack:
         launch = _launch(stack, configuration, output, Kind.TPM, tpm, pcr, None)
         assert launch.tpm is not None
-        with atomic_output(output, force=False) as temporary:
-            temporary.write_bytes(content)
         file = open_tpm(launch.tpm)
         stack.callback(os.close, file)
         device = stack.enter_context(Device(file, pcr=pcr))
-        sealed = seal_key(device, secret, launch.manifest().digest)
-        with atomic_output(key_file, force=False) as temporary:
-            temporary.write_text(sealed.model_dump_json(by_alias=True))
-    say(f"{output} is sealed to this machine; serve it with --sealed-key {key_file}")
+        sealed = seal_key(device, secret, measure(content, configuration).digest)
+        write_sealed(output, content, sealed)
+    say(f"{output} is sealed to this machine; serve it with --sealed-key {key_path(output)}")
 
 
 def predict(

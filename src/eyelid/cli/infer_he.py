@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from eyelid.cli import infer_he_faces
-from eyelid.cli.options import Force, Json
+from eyelid.cli.options import Force, Json, TlsCertificate, TlsKey, tls_of
 
 app = typer.Typer(
     help="Homomorphic encryption: the server computes on ciphertexts and never holds a key to them.",
@@ -117,30 +117,21 @@ def serve(
     host: Annotated[
         str, typer.Option("--host", help="The address to serve on; other machines need TLS.")
     ] = "127.0.0.1",
-    certificate: Annotated[
-        Path | None, typer.Option("--tls-certificate", metavar="PEM", help="The server's certificate.")
-    ] = None,
-    private_key: Annotated[
-        Path | None, typer.Option("--tls-key", metavar="PEM", help="The certificate's private key.")
-    ] = None,
+    tls_certificate: TlsCertificate = None,
+    tls_key: TlsKey = None,
     clients: Annotated[
         int, typer.Option("--clients", min=1, max=1000, help="How many clients' evaluation keys to hold.")
     ] = 8,
 ) -> None:
     """Answer encrypted requests over HTTP; /openapi.json describes it. There is no secret key here."""
     from eyelid.cli.output import say
-    from eyelid.errors import UsageError
     from eyelid.infer import serving
     from eyelid.infer.he import programs
     from eyelid.infer.he.server import KeyStore
     from eyelid.infer.he.server import Server as HeServer
     from eyelid.infer.he.service import application
 
-    if (certificate is None) != (private_key is None):
-        raise UsageError("TLS needs both --tls-certificate and --tls-key")
-    tls = None
-    if certificate is not None and private_key is not None:
-        tls = serving.Tls(certificate, private_key)
+    tls = tls_of(tls_certificate, tls_key)
     server = HeServer(programs.load(artefact), KeyStore(clients))
 
     def ready(address: str) -> None:

@@ -12,6 +12,7 @@ from eyelid.errors import UsageError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+    from eyelid.infer.serving import Tls
     from eyelid.jobs.settings import Settings
 
 Targets: TypeAlias = Annotated[
@@ -49,6 +50,24 @@ Sign: TypeAlias = Annotated[
 Data: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="DIR", help="Pictures of known people: a subfolder for each.")
 ]
+
+TlsCertificate: TypeAlias = Annotated[
+    Path | None, typer.Option("--tls-certificate", metavar="PEM", help="The server's certificate.")
+]
+TlsKey: TypeAlias = Annotated[
+    Path | None, typer.Option("--tls-key", metavar="PEM", help="The certificate's private key.")
+]
+
+
+def tls_of(certificate: Path | None, key: Path | None) -> Tls | None:
+    """Return what a server needs for TLS, where it is asked for; raises UsageError for one of two."""
+    from eyelid.infer.serving import Tls
+
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("TLS needs a certificate and its key: give both --tls-certificate and --tls-key")
+    return Tls(certificate, key)
 
 
 def words(value: str) -> list[str]:

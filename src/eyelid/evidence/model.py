@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import (
     AwareDatetime,
@@ -22,6 +22,9 @@ from pydantic import (
 
 from eyelid.privacy.ledger import PrivacySpent
 from eyelid.types import Fill, Guarantee, Quality, Shape, Target
+
+if TYPE_CHECKING:
+    from pydantic.json_schema import JsonSchemaMode
 
 SCHEMA: Final = "eyelid-evidence/1"
 """The version of the format; it changes whenever a reader of the old one would misread the new one."""
@@ -278,12 +281,15 @@ class SignedEvidence(Evidence):
     signature: Signature | None = None
 
 
-def schema_of(model: type[Record], version: str) -> str:
-    """Return the JSON Schema (draft 2020-12) of a file of records, as published in ``docs/schema``."""
+def schema_of(model: type[BaseModel], version: str, mode: JsonSchemaMode = "serialization") -> str:
+    """Return the JSON Schema (draft 2020-12) of a file of records, as published in ``docs/schema``.
+
+    ``mode``: of files that eyelid writes, or (validation) of those that others write for it to read.
+    """
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:eyelid:{version}",
-    } | model.model_json_schema(by_alias=True, mode="serialization")
+    } | model.model_json_schema(by_alias=True, mode=mode)
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
+from eyelid.evidence.model import schema_of
 from eyelid.infer.enclave import appraisal, evidence, policy
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ MODELS: Final[dict[str, tuple[type[Record], str]]] = {
 def json_schema(name: str) -> str:
     """Return the JSON Schema (draft 2020-12) of one of MODELS."""
     model, version = MODELS[name]
-    mode: Literal["serialization", "validation"] = "serialization" if name == "appraisal" else "validation"
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:eyelid:{version}"}
-    schema = head | model.model_json_schema(by_alias=True, mode=mode)
-    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    return schema_of(model, version, "serialization" if name == "appraisal" else "validation")
 
 
 if __name__ == "__main__":
