@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import pytest
 from fastapi import FastAPI, Request, Response
 
 from eyelid.errors import InferenceError, InputError, UsageError
+from eyelid.infer import serving as serving_module
 from eyelid.infer.calling import Caller
 from eyelid.infer.serving import HEADER, Tls, application, serve, serving
 from tests.infer.certificate import make_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
@@ -117,6 +121,50 @@ def test_a_silent_server_is_given_up() -> None:
         where = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with Caller(where, timeout=0.2) as caller, pytest.raises(InferenceError, match="said nothing"):
             caller.get("/")
+
+
+def slow(address: str, parts: Iterable[bytes], pause: float, head: str) -> bytes:
+    """Send a request part by part, each long before the server calls it stalled; return the answer."""
+    _, port = address.rsplit(":", 1)
+    with socket.create_connection(("127.0.0.1", int(port))) as line:
+        line.sendall(f"POST /echo HTTP/1.1\r\nhost: here\r\n{head}\r\n\r\n".encode())
+        line.settimeout(pause)
+        answer = b""
+        for part in parts:
+            line.sendall(part)
+            with suppress(TimeoutError):
+                answer = line.recv(65_536)
+                break
+        line.settimeout(20)
+        with suppress(ConnectionResetError):
+            while more := line.recv(65_536):
+                answer += more
+    return answer
+
+
+@pytest.mark.parametrize("head", ["content-length: 5000", "transfer-encoding: chunked"])
+def test_slow_clients_do_not_hold_the_server(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "STALL_S", 0.5)
+    monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 3)
+    part = b"x" if "length" in head else b"1\r\nx\r\n"
+    with serving(echo()) as where, ThreadPoolExecutor(2) as clients:
+        slow_ones = [clients.submit(slow, where, repeat(part, 1000), 0.05, head) for _ in range(2)]
+        for client in slow_ones:
+            answer = client.result()
+            assert answer.startswith(b"HTTP/1.1 408")
+            assert b"too slowly" in answer
+        with Caller(where) as caller:
+            assert caller.post("/echo", b"x") == b"x"
+
+
+def test_a_large_body_has_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "STALL_S", 0.5)
+    monkeypatch.setattr(serving_module, "FLOOR", 1000)
+    with serving(echo()) as where:
+        head = "content-length: 6000\r\nconnection: close"
+        answer = slow(where, repeat(b"x" * 500, 12), 0.1, head)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"x" * 6000)
 
 
 def test_a_port_that_is_taken_is_one_sentence() -> None:

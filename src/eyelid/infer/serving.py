@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ PROTOCOL = "1"
 HEADER = "eyelid-protocol"
 STALL_S = 30.0
 """A client that sends nothing for so long in the middle of a request is let go."""
+FLOOR = 100_000
+"""Bytes a second that a client must send, taken over the whole body, once STALL_S have passed."""
 MAX_CONNECTIONS = 64
 DRAIN = 64 * 2**20
 """Bytes of a refused body that are read and dropped."""
@@ -52,7 +55,8 @@ class Tls:
 def application(title: str, description: str, *, max_bytes: int) -> FastAPI:
     """Return an application whose errors are one sentence: ``{"error": sentence}``.
 
-    A body above ``max_bytes`` is refused with status 413 before it is read; a stalled one is let go.
+    A body above ``max_bytes`` is refused with status 413 before it is read; one that stalls, or takes longer
+    than STALL_S and its size at FLOOR, with 408.
     """
     require("a server", "serve", "fastapi", "uvicorn")
     from fastapi import FastAPI
@@ -98,17 +102,18 @@ class _Bounds:
             )
             return
         if not length.isdigit() or int(length) > self._max:
-            await self._drain(receive)
+            await self._drain(_Pace(receive))
             await _answer(send, 413, self._too_large)
             return
-        seen, done = 0, False
+        pace, done = _Pace(receive), False
 
         async def bounded() -> Message:
-            nonlocal seen, done
-            message = await (receive() if done else asyncio.wait_for(receive(), STALL_S))
-            seen += len(message.get("body", b""))
+            nonlocal done
+            if done:
+                return await receive()
+            message = await pace.receive()
             done = not message.get("more_body", False)
-            if seen > self._max:
+            if pace.seen > self._max:
                 raise _TooLargeError
             return message
 
@@ -127,19 +132,16 @@ class _Bounds:
         except Exception as error:
             if started or os.environ.get("EYELID_DEBUG"):
                 raise
-            if not done:
-                await self._drain(receive)
+            if not done and not isinstance(error, TimeoutError):
+                await self._drain(pace)
             await _answer(send, *self._why(error))
 
-    async def _drain(self, receive: Receive) -> None:
+    async def _drain(self, pace: _Pace) -> None:
         """Let a client that is still sending finish, within bounds: else it never reads why it is refused."""
-        left = DRAIN
+        most = pace.seen + DRAIN
         with suppress(TimeoutError):
-            while left > 0:
-                message = await asyncio.wait_for(receive(), STALL_S)
-                left -= len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
+            while pace.seen < most and (await pace.receive()).get("more_body", False):
+                pass
 
     @property
     def _too_large(self) -> str:
@@ -149,8 +151,28 @@ class _Bounds:
         if isinstance(error, _TooLargeError):
             return 413, self._too_large
         if isinstance(error, TimeoutError):
-            return 408, "the request stalled; send it again"
+            return 408, "the request came too slowly; send it again"
         return 500, f"an unexpected {type(error).__name__} ended the request; tell those who run the server"
+
+
+class _Pace:
+    """Receives a body from a client that must keep up: ``seen`` bytes within STALL_S + seen / FLOOR seconds.
+
+    Only time spent waiting for the client counts, not what the server does meanwhile.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self._waited = receive, 0.0
+        self.seen = 0
+
+    async def receive(self) -> Message:
+        """Return the next part of the body; raises TimeoutError."""
+        began = time.monotonic()
+        left = STALL_S + self.seen / FLOOR - self._waited
+        message = await asyncio.wait_for(self._receive(), min(left, STALL_S))
+        self._waited += time.monotonic() - began
+        self.seen += len(message.get("body", b""))
+        return message
 
 
 class _TooLargeError(Exception):
