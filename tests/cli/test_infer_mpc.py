@@ -79,6 +79,7 @@ def test_parties_in_processes_of_their_own_compute_together(folder: Path, eyelid
     joined, answer = done.events
     assert joined["protocol"] == "aby3"
     assert "no two of them" in joined["assumption"]
+    assert answer["images"] == [f"images.npy[{n}]" for n in range(5)]
     assert np.shape(answer["scores"]) == (5, 3)
     assert answer["labels"] == np.argmax(answer["scores"], 1).tolist()
     assert [layer["name"] for layer in answer["cost"]["layers"]] == ["flatten", "fc1", "relu", "fc2"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from eyelid.errors import InputError
-from eyelid.infer.pictures import check, load
+from eyelid.infer.pictures import check, load, load_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,19 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     for name, grey in (("b.png", 200), ("a.png", 100)):
         Image.new("L", (8, 8), grey).save(tmp_path / name)
     assert (load(tmp_path, (1, 8, 8)).mean(axis=(1, 2, 3)) * 255).round().tolist() == [100, 200]
+
+
+def test_every_image_has_the_name_of_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("b.png", "a.png"):
+        Image.new("L", (8, 8)).save(folder / name)
+    for name, count in (("two.npy", 2), ("one.npy", 1)):
+        np.save(tmp_path / name, np.zeros((count, 1, 8, 8)))
+    two, one = tmp_path / "two.npy", tmp_path / "one.npy"
+    images, names = load_named([two, folder, one], (1, 8, 8))
+    assert len(images) == 5
+    assert names == [f"{two}[0]", f"{two}[1]", str(folder / "a.png"), str(folder / "b.png"), str(one)]
 
 
 def test_an_array_file_is_checked(tmp_path: Path) -> None:

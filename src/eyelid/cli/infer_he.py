@@ -171,9 +171,7 @@ def predict(
         told = client.offer
         if not isinstance(told, NetworkOffer):
             raise InputError(f"{server} has a gallery, not a network; use match")
-        batch = pictures.load(images, told.manifest.input_shape)
-        named = len(batch) == len(images) and all(path.is_file() for path in images)
-        names = [str(path) for path in images] if named else [f"image {n}" for n in range(len(batch))]
+        batch, names = pictures.load_named(images, told.manifest.input_shape)
         done = 0
         for start in range(0, len(batch), told.manifest.images):
             request = client.encrypt(batch[start : start + told.manifest.images])

@@ -159,9 +159,11 @@ def predict(
     ) as session:
         _greet(session, as_json)
         for path in images:
-            batch = pictures.load(path, session.input_shape)
+            batch, names = pictures.load_named(path, session.input_shape)
+            done = 0
             for answer in session.predict(batch):
-                _show(answer, [str(path)] * answer.cost.count, session, as_json)
+                start, done = done, done + answer.cost.count
+                _show(answer, names[start:done], session, as_json)
 
 
 @app.command("rehearse")
@@ -224,7 +226,7 @@ def _show(answer: Answer, names: list[str], session: Session, as_json: bool) -> 
         )
         return
     if answer.scores is None:
-        say(f"{names[0]}: computed; the scores went to {session.peers.receiver} alone")
+        say(f"{', '.join(dict.fromkeys(names))}: computed; the scores went to {session.peers.receiver} alone")
     else:
         for name, row in zip(names, answer.scores, strict=True):
             say(f"{name}: {row.argmax()} (score {row.max():.3f})")

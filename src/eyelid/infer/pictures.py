@@ -24,11 +24,22 @@ def load(source: Path | Sequence[Path], shape: tuple[int, int, int]) -> NDArray[
     or several of these. A picture is resized to the network's size; one channel is grey (BT.601), three are
     RGB. Raises :class:`InputError` for what cannot be read or does not fit.
     """
+    return load_named(source, shape)[0]
+
+
+def load_named(
+    source: Path | Sequence[Path], shape: tuple[int, int, int]
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Read images as :func:`load` does, and return the name of each: its file, and its place in an array."""
     paths = [source] if isinstance(source, Path) else list(source)
-    found = [part for path in paths for part in _parts(path, shape)]
+    found, names = [], []
+    for file in (file for path in paths for file in _files(path)):
+        part = _array(file, shape) if file.suffix == ".npy" else _picture(file, shape)
+        found.append(part)
+        names += [str(file)] if len(part) == 1 else [f"{file}[{place}]" for place in range(len(part))]
     if not found:
         raise InputError(f"{paths[0] if paths else 'The folder'} holds no image; name one.")
-    return np.concatenate(found)
+    return np.concatenate(found), names
 
 
 def check(batch: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[np.float32]:
@@ -56,18 +67,20 @@ def check(batch: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[np.float3
     return np.ascontiguousarray(values, np.float32)
 
 
-def _parts(path: Path, shape: tuple[int, int, int]) -> list[NDArray[np.float32]]:
-    if path.is_dir():
-        files = sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
-        return [part for item in files for part in _parts(item, shape)]
-    if path.suffix == ".npy":
-        try:
-            return [check(np.load(path, allow_pickle=False), shape)]
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{path} cannot be read as a numpy array; save it again.") from error
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-    return [_picture(path, shape)]
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(item for item in path.iterdir() if item.is_file() and not item.name.startswith("."))
+
+
+def _array(path: Path, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Return an array file as (n, c, h, w)."""
+    try:
+        return check(np.load(path, allow_pickle=False), shape)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as a numpy array; save it again.") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _picture(path: Path, shape: tuple[int, int, int]) -> NDArray[np.float32]:

@@ -22,14 +22,13 @@ LINK_BYTES_S: Final = 12.5e6
 class Estimate:
     """The cost of one image: bytes that each party sends, rounds, seconds on one machine.
 
-    ``once_bytes`` is sent and ``once_s`` taken by the first image of a session in addition.
+    ``once_bytes`` is sent for the first image of a session in addition.
     """
 
     sent: float
     rounds: int
     seconds: float
     once_bytes: float = 0.0
-    once_s: float = 0.0
 
     def over(self, round_trip_s: float) -> float:
         """Return the seconds of an image over a link of 100 Mbit/s with this round-trip time."""
@@ -45,12 +44,11 @@ def estimate(network: Network, protocol: Protocol) -> Estimate:
     shapes = {net.INPUT: network.input_shape, **{node.name: node.shape for node in network.nodes}}
     layer = _aby3 if protocol is Protocol.ABY3 else _cheetah
     costs = [layer(node.operation, shapes[node.inputs[0]], node.shape) for node in network.nodes]
-    once = (11.4e6, 3.0) if protocol is Protocol.CHEETAH else (0.0, 0.0)
     return Estimate(
         sum(cost.sent for cost in costs),
         sum(cost.rounds for cost in costs),
         sum(cost.seconds for cost in costs),
-        *once,
+        once_bytes=11.4e6 if protocol is Protocol.CHEETAH else 0.0,
     )
 
 
