@@ -165,7 +165,7 @@ def test_garbage_ends_with_1(eyelid: Here, desk: Path, content: bytes, kind: str
         (["--nonce", ""], 2, "--nonce: give 1 to 64 bytes in hexadecimal"),
         (["https://localhost:1"], 2, "name either a server or, with --evidence, a file"),
         (["--collateral", "/nowhere"], 1, "the collateral /nowhere can't be read"),
-        (["--policy", "/nowhere"], 2, "the policy /nowhere can't be read"),
+        (["--policy", "/nowhere"], 2, "check its path, or write one with eyelid infer enclave policy"),
         (["--evidence", "/nowhere"], 1, "the evidence /nowhere can't be read"),
         (["--evidence", "/dev/null"], 1, "the evidence /dev/null is empty"),
     ],

@@ -130,7 +130,10 @@ def test_each_mistake_is_one_sentence(written: Path, text: str, said: str) -> No
 
 
 def test_files_that_are_no_policy(written: Path, tmp_path: Path) -> None:
-    for path, said in ((written, "can't be read"), (tmp_path, "can't be read")):
+    for path, said in (
+        (written, "eyelid infer enclave policy"),
+        (tmp_path, r"\(Is a directory\); check its path"),
+    ):
         with pytest.raises(UsageError, match=said):
             read_policy(path)
     written.write_bytes(b"\xff")
@@ -157,7 +160,9 @@ def test_an_own_root_is_pinned_by_its_hash(written: Path, tmp_path: Path) -> Non
     assert "not a certificate" in sentence(
         written, section.format("own.txt", SHA, 'assurance = "software-tpm"')
     )
-    assert "can't be read" in sentence(written, section.format("no.pem", SHA, 'assurance = "software-tpm"'))
+    assert "check its path (in a policy, from its folder)" in sentence(
+        written, section.format("no.pem", SHA, 'assurance = "software-tpm"')
+    )
 
 
 def test_every_shipped_root_is_the_pinned_one() -> None:

@@ -56,7 +56,7 @@ def read_collateral(path: Path) -> Collateral:
     try:
         files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
     except OSError as error:
-        raise InputError(f"the collateral {path} can't be read: {error.strerror}") from None
+        raise InputError(f"the collateral {path} can't be read ({error.strerror}); check its path") from None
     if len(files) > COUNT_LIMIT:
         raise InputError(f"{path} holds more than {COUNT_LIMIT} files; is it a folder of collateral?")
     certificates: list[bytes] = []

@@ -50,7 +50,13 @@ class Policy:
 
 def read_policy(path: Path) -> Policy:
     """Read a policy; raises UsageError with one sentence that names the file and what is wrong in it."""
-    content = read_limited("policy", path, SIZE_LIMIT, error=UsageError)
+    content = read_limited(
+        "policy",
+        path,
+        SIZE_LIMIT,
+        error=UsageError,
+        advice="check its path, or write one with eyelid infer enclave policy",
+    )
     try:
         table = tomllib.loads(content.decode())
     except UnicodeDecodeError:
@@ -80,7 +86,9 @@ def make_policy(settings: PolicyFile, folder: Path, sha256: str, *, name: str = 
             raise UsageError(f"the policy {name}, [{kind.value}] roots: {error}") from None
     collateral = None if settings.collateral is None else folder / settings.collateral
     if collateral is not None and not collateral.exists():
-        raise UsageError(f"the policy {name}: there is no collateral at {collateral}")
+        raise UsageError(
+            f"the policy {name}: there is no collateral at {collateral}; name it from the policy's folder"
+        )
     return Policy(settings, roots, sha256, collateral)
 
 

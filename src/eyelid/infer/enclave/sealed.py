@@ -91,6 +91,8 @@ def read_sealed_key(path: Path) -> SealedKey:
         with path.open("rb") as file:
             return SealedKey.model_validate_json(file.read(SIZE_LIMIT))
     except OSError as error:
-        raise ModelError(f"the sealed model's key {path} can't be read ({error.strerror})") from None
+        raise ModelError(
+            f"the sealed model's key {path} can't be read ({error.strerror}); seal wrote it beside the model"
+        ) from None
     except ValidationError:
         raise ModelError(f"{path} is not the key of a sealed model; seal the model again") from None

@@ -86,7 +86,9 @@ def own_root(path: Path, sha256: str, assurance: Assurance) -> PinnedRoot:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"root {path} can't be read: {error.strerror}") from None
+        raise UsageError(
+            f"root {path} can't be read ({error.strerror}); check its path (in a policy, from its folder)"
+        ) from None
     try:
         load = x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate
         der = load(content).public_bytes(Encoding.DER)
