@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -153,6 +153,24 @@ def test_slow_clients_do_not_hold_the_server(head: str, monkeypatch: pytest.Monk
             answer = client.result()
             assert answer.startswith(b"HTTP/1.1 408")
             assert b"too slowly" in answer
+        with Caller(where) as caller:
+            assert caller.post("/echo", b"x") == b"x"
+
+
+def test_connections_that_never_ask_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "STALL_S", 0.3)
+    monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 3)
+    with serving(echo()) as where, ExitStack() as lines:
+        port = int(where.rsplit(":", 1)[1])
+        asked = b"GET /known HTTP/1.1\r\nhost: here\r\n\r\n"
+        for said in ((b"",), (b"POST /echo HT",), (asked, b"GET /kn")):
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            for part in said[:-1]:
+                line.sendall(part)
+                assert line.recv(65_536)
+            line.sendall(said[-1])
+            while line.recv(65_536):
+                pass
         with Caller(where) as caller:
             assert caller.post("/echo", b"x") == b"x"
 

@@ -230,6 +230,35 @@ def serving(app: AsgiApp, *, port: int = 0, host: str = "127.0.0.1", tls: Tls | 
 
 def _server(app: AsgiApp, tls: Tls | None) -> uvicorn.Server:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Protocol(H11Protocol):
+        """Closes a connection on which no whole request head has come within STALL_S."""
+
+        _timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._watch()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._stop()
+
+        def _watch(self) -> None:
+            if self.cycle is not None and not self.cycle.response_complete:
+                self._stop()
+            elif self._timer is None:
+                self._timer = self.loop.call_later(STALL_S, self.timeout_keep_alive_handler)
+
+        def _stop(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
 
     class Server(uvicorn.Server):
         """Ends by itself when told to stop, once requests under way are answered: that is no error."""
@@ -241,6 +270,7 @@ def _server(app: AsgiApp, tls: Tls | None) -> uvicorn.Server:
     return Server(
         uvicorn.Config(
             app,
+            http=Protocol,
             ssl_certfile=None if tls is None else str(tls.certificate),
             ssl_keyfile=None if tls is None else str(tls.key),
             ssl_ca_certs=None if tls is None or tls.clients is None else str(tls.clients),
