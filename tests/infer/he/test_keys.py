@@ -95,7 +95,7 @@ def test_what_a_key_says_in_the_clear_cannot_be_changed(made: Path) -> None:
 
 
 def test_files_that_are_no_keys(tmp_path: Path, made: Path) -> None:
-    with pytest.raises(InputError, match="there is no key .* keygen"):
+    with pytest.raises(InputError, match=r"there is no key .* keygen"):
         keys.read(tmp_path / "absent", PASSPHRASE)
     with pytest.raises(InputError, match="is no key"):
         keys.read(keys.evaluation_path(made), PASSPHRASE)
