@@ -130,6 +130,7 @@ def run(arguments: list[str], folder: Path, expected: int, place: str) -> None:
     assert done.returncode == expected, f"{place}\n{done.stdout}\n{done.stderr}"
 
 
+@pytest.mark.timeout(900)  # every example of a page, one after another
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_examples_of_a_page_run(page: Path, desk: Path) -> None:
     with ExitStack() as servers:

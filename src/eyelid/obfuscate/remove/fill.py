@@ -27,7 +27,7 @@ _LEAST_CONTEXT: Final = 24
 _LOOK_SAMPLES: Final = 24_000_000
 """Samples of all looks at one hole together that are held at once."""
 _ENOUGH: Final = 3
-"""So many looks that see a whole hole decide what is behind it."""
+"""So many looks that see a place decide what is behind it."""
 _EXACT: Final = 0.15
 """Two looks that fit so well can tell a shadow from a seam."""
 _EDGE: Final = 2
@@ -85,7 +85,7 @@ def _looks(target: Target, part: Mask, sources: Sequence[Source]) -> list[Look]:
     times_seen = np.zeros(part.shape, np.int64)
     for source in sources:
         found = look(target, source.picture, source.maps)
-        if found is None or not (found.seen & part).any():
+        if found is None or not (found.seen & part & (times_seen < _ENOUGH)).any():
             continue
         looks.append(found)
         times_seen += found.seen

@@ -34,10 +34,7 @@ AHEAD_S: Final = 1.5
 PAST_S: Final = 12.0
 """For how long a few frames are kept after they left, in seconds."""
 
-_GAPS_S: Final = (
-    *(0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.37, 0.45, 0.55, 0.7, 0.85, 1.0, 1.2, 1.4),
-    *(3.0, 6.0, 11.0),
-)
+_GAPS_S: Final = (0.04, 0.1, 0.2, 0.35, 0.55, 0.85, 1.4, 3.0, 6.0, 11.0)
 """Dense where near: each view uncovers a strip more of what is behind a hole, and its flow is measured beside
 what the one before uncovered instead of being carried far inside."""
 _PAST_STEP_S: Final = 0.5
