@@ -180,3 +180,17 @@ def test_boxes_and_polygons_that_are_not_finite_are_noticed(bad: float) -> None:
 def test_a_margin_that_makes_no_sense_is_refused(margin: float) -> None:
     with pytest.raises(ValidationError):
         Coverage(margin=margin)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 160), st.integers(1, 160))
+def test_an_ellipse_is_exactly_the_pixels_that_come_near_enough_to_its_middle(
+    width: int, height: int
+) -> None:
+    box = (0.0, 0.0, float(width), float(height))
+    coverage = Coverage(shape=Shape.ELLIPSE, margin=0.0)
+    covered = pixels(regions(detections(box), coverage, width, height), width, height)
+    across = [max(abs(2 * x + 1 - width) - 1, 0) ** 2 * height**2 for x in range(width)]
+    down = [max(abs(2 * y + 1 - height) - 1, 0) ** 2 * width**2 for y in range(height)]
+    inside = np.array([[a + d <= (width * height) ** 2 for a in across] for d in down])
+    assert np.array_equal(covered, inside)

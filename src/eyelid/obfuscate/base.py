@@ -108,8 +108,12 @@ class Obfuscator(ABC):
         return SafeFrame(frame, _SEAL)
 
     def _cover(self, frame: RawFrame, found: Sequence[Region]) -> None:
+        patches: list[Patch] = []
+        step: tuple[int, int] | None = None
         for plane in frame.planes:
-            patches = [region.patch(plane) for region in found]
+            if step != (plane.step_x, plane.step_y):  # Cb and Cr share theirs
+                step = plane.step_x, plane.step_y
+                patches = [region.patch(plane) for region in found]
             if plane.name == "A":
                 blacken(plane, patches)
             else:
