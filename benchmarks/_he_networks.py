@@ -18,7 +18,7 @@ from eyelid.infer.onnx_reader import read
 
 TUTORIAL = {"LogN": 13, "LogQ": [29, *[26] * 5], "LogP": [29], "LogScale": 26, "H": 8192}
 LENET = {"LogN": 14, "LogQ": [29, *[26] * 11], "LogP": [31] * 3, "LogScale": 26, "H": 8192}
-"""Orion's fastest of those tried that are within 438 bits; with one key prime it takes half as long again."""
+"""Orion's fastest of those tried that are within 438 bits."""
 DEEP = {"LogN": 14, "LogQ": [29, *[26] * 14], "LogP": [31], "LogScale": 26, "H": 8192}
 
 

@@ -3,6 +3,7 @@
 Peers live in Pythons of their own (TenSEAL 0.3.18; Orion 1.0.2 with --no-deps and scipy <= 1.14.1):
 
     python benchmarks/he.py --tenseal VENV/bin/python --orion VENV/bin/python [--only lenet deep]
+        [--agreement 1000] [--orion-key-primes 1]
 
 A peer that is not named is not measured. Times are CPU seconds of evaluation on one thread, without
 encryption; the error is the largest over the ten scores against the plain network, averaged over images.
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy: all figures are of one thread
@@ -27,7 +29,7 @@ import numpy as np
 import seal
 
 import _he_networks
-from eyelid.infer.he import layout
+from eyelid.infer.he import layout, parameters
 from eyelid.infer.he.artefact import Target
 from eyelid.infer.he.compile import compile as compiled
 from eyelid.infer.he.evaluate import Evaluator
@@ -142,6 +144,7 @@ def latency(case, tenseal, orion, rounds, agreement):
             rows[name][0].append(seconds)
             rows[name][1].append(np.abs(scores - truth[number]).max())
     table(rows)
+    print(f"the plain network's scores reach {np.abs(truth).max():.0f}")
     for name, run in runners.items():
         memory = [peak()] if name == "eyelid" else run.memory
         print(*(f"{name}: {gigabytes:.1f} GB at most" for gigabytes in memory))
@@ -151,11 +154,12 @@ def latency(case, tenseal, orion, rounds, agreement):
         images = np.concatenate([digits.test_images, digits.train_images])[:agreement]
         labels = np.concatenate([digits.test_labels, digits.train_labels])[:agreement]
         scores = np.concatenate([ours(images[n : n + 1])[1] for n in range(len(images))])
-        compared(scores, case.network.run(images), labels)
-        spread = np.sqrt(np.mean((scores - case.network.run(images)) ** 2))
-        bits = np.log2(np.abs(case.network.run(images)).max() / spread)
+        truth = case.network.run(images)
+        compared(scores, truth, labels)
+        bits = np.log2(np.abs(truth).max() / np.sqrt(np.mean((scores - truth) ** 2)))
         print(
-            f"measured precision: {bits:.1f} bits between the largest score and the error's root mean square"
+            f"measured precision: {bits:.1f} bits between the largest score, {np.abs(truth).max():.0f}, and "
+            f"the error's root mean square; the largest error is {np.abs(scores - truth).max():.2f}"
         )
     return rows
 
@@ -193,8 +197,26 @@ def throughput(case, tenseal):
         if name != "eyelid":
             run.close()
     table(rows)
-    print(f"eyelid: {memory:.1f} GB at most, with the request and the keys")
+    told = report(ours.artefact)
+    print(
+        f"eyelid: {memory:.1f} GB at most, with the request and the keys; "
+        f"{told.request_mb * 1000 / told.images:.0f} kB of request an image"
+    )
     return rows["eyelid"][0][0] / len(place)
+
+
+def keyed(case, count):
+    """Return a case for which Orion has another number of key primes, of the same size."""
+    if count is None:
+        return case
+    return replace(case, primes={**case.primes, "LogP": case.primes["LogP"][:1] * count})
+
+
+def rings():
+    print("\nSquares in a row that each ring holds at 128 bits:")
+    for degree in parameters.MAX_BITS:
+        held = max(depth for depth in range(32) if parameters.bits(degree, depth, 1.0) is not None)
+        print(f"ring {degree}: {held}")
 
 
 def main():
@@ -202,22 +224,30 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = ["tutorial", "small", "lenet", "deep"]
+    parts = ["rings", "tutorial", "small", "lenet", "deep"]
     parser.add_argument("--tenseal", help="a Python with TenSEAL")
     parser.add_argument("--orion", help="a Python with Orion")
+    parser.add_argument(
+        "--orion-key-primes",
+        type=int,
+        metavar="N",
+        help="so many for Orion in place of the fastest number found",
+    )
     parser.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART", help=str(parts))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--agreement", type=int, default=0, help="images to compare with the plain network")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if "rings" in chosen.only:
+            rings()
         if "tutorial" in chosen.only:
-            case = _he_networks.tutorial(folder)
+            case = keyed(_he_networks.tutorial(folder), chosen.orion_key_primes)
             latency(case, chosen.tenseal, chosen.orion, chosen.rounds, chosen.agreement)
         if "small" in chosen.only:
             throughput(_he_networks.small(folder), chosen.tenseal)
         if "lenet" in chosen.only:
-            case = _he_networks.lenet(folder)
+            case = keyed(_he_networks.lenet(folder), chosen.orion_key_primes)
             each = throughput(case, None)
             rows = latency(case, None, chosen.orion, chosen.rounds, chosen.agreement)
             if "Orion" in rows:
@@ -225,7 +255,7 @@ def main():
                     f"Orion's time an image over eyelid's in slots: {np.median(rows['Orion'][0]) / each:.0f}"
                 )
         if "deep" in chosen.only:
-            case = _he_networks.deep(folder)
+            case = keyed(_he_networks.deep(folder), chosen.orion_key_primes)
             latency(case, None, chosen.orion, chosen.rounds, chosen.agreement)
 
 

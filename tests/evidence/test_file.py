@@ -113,7 +113,7 @@ def test_damaged_evidence_is_named_in_one_sentence(tmp_path: Path, content: byte
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(EvidenceError, match="cannot be read"):
+    with pytest.raises(EvidenceError, match="can't be read"):
         read(tmp_path / "none.evidence.json")
     with pytest.raises(InputError, match="cannot be read"):
         input_file(tmp_path / "none.jpg")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
 LIMIT = 100_000
+LARGE = 2**24
+"""Bytes that no system takes from a server while nobody reads them."""
 
 
 def echo() -> FastAPI:
@@ -39,6 +45,10 @@ def echo() -> FastAPI:
     @app.get("/unknown")
     def unknown() -> None:
         raise ZeroDivisionError("secret value sesame")
+
+    @app.get("/large")
+    def large() -> Response:
+        return Response(bytes(LARGE))
 
     @app.get("/number")
     def number(n: int) -> int:
@@ -173,6 +183,70 @@ def test_connections_that_never_ask_are_closed(monkeypatch: pytest.MonkeyPatch) 
                 pass
         with Caller(where) as caller:
             assert caller.post("/echo", b"x") == b"x"
+
+
+@contextmanager
+def asking(address: str, trusted: Tls | None) -> Iterator[socket.socket]:
+    """Ask for the large answer and read its first byte."""
+    with ExitStack() as stack:
+        line = stack.enter_context(socket.socket())
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        line.settimeout(20)
+        line.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+        if trusted is not None:
+            context = ssl.create_default_context(cafile=trusted.certificate)
+            line = stack.enter_context(context.wrap_socket(line, server_hostname="127.0.0.1"))
+        line.sendall(b"GET /large HTTP/1.1\r\nhost: here\r\n\r\n")
+        assert line.recv(1) == b"H"
+        yield line
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_clients_that_never_read_do_not_hold_the_server(
+    secure: bool, certificate: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving_module, "STALL_S", 0.3)
+    monkeypatch.setattr(serving_module, "FLOOR", LARGE)
+    monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 3)
+    tls = certificate if secure else None
+    with serving(echo(), tls=tls) as where, ExitStack() as lines:
+        for _ in range(2):
+            lines.enter_context(asking(where, tls))
+        until = time.monotonic() + 20
+        with Caller(where, authority=certificate.certificate) as caller:
+            while True:
+                try:
+                    assert caller.post("/echo", b"x") == b"x"
+                    break
+                except InferenceError:  # it still serves as many as it may
+                    assert time.monotonic() < until
+                    time.sleep(0.1)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_who_reads_slowly_gets_the_whole_answer(
+    secure: bool, certificate: Tls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the connection is to be closed at once: TLS waits for its end, but not for long."""
+    import uvicorn
+
+    monkeypatch.setattr(serving_module, "STALL_S", 1.0)
+    monkeypatch.setattr(asyncio.constants, "SSL_SHUTDOWN_TIMEOUT", 1.0)
+    monkeypatch.setattr(uvicorn, "Config", partial(uvicorn.Config, timeout_keep_alive=0))
+    tls = certificate if secure else None
+    with serving(echo(), tls=tls) as where, asking(where, tls) as line:
+        size = 1
+        while part := line.recv(2**16):
+            size += len(part)
+            time.sleep(0.01)
+    assert size > LARGE
+
+
+def test_a_server_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 1)
+    expected = pytest.raises(InferenceError, match="has too much to do; try again later")
+    with serving(echo()) as where, Caller(where) as caller, expected:
+        caller.get("/known")
 
 
 def test_a_large_body_has_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:

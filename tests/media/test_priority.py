@@ -69,3 +69,18 @@ def test_what_the_body_does_to_the_priority_is_undone_for_it_and_its_threads() -
     over.set()
     heir.join()
     assert left == []
+
+
+def test_nothing_is_set_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service whose system calls are filtered may not set a priority, and needs to set none."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    over = threading.Event()
+    with kept_priority():
+        started = threading.Thread(target=over.wait)
+        started.start()
+    over.set()
+    started.join()

@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 from eyelid.errors import EvidenceError
 from eyelid.evidence.model import Record
 from eyelid.media.atomic import atomic_output
+from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,16 +51,9 @@ class RecordKind(Generic[RecordT]):
     def read(self, path: Path) -> tuple[RecordT, bytes]:
         """Read a record and the bytes that its signature covers; the signature is not checked.
 
-        Raises EvidenceError where it is missing, damaged or of another version.
+        Raises EvidenceError where it is missing, too large, damaged or of another version.
         """
-        try:
-            with path.open("rb") as file:
-                raw = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise EvidenceError(f"{path} cannot be read ({error.strerror}); check the name") from None
-        if len(raw) > MAX_BYTES:
-            raise EvidenceError(f"{path} is too large for an {self.suffix} file; check the name")
-        return self.parse(raw, path)
+        return self.parse(read_limited(self.noun, path, MAX_BYTES, error=EvidenceError), path)
 
     def parse(self, raw: bytes, path: Path) -> tuple[RecordT, bytes]:
         """Take a record apart into the model and the bytes that its signature covers.

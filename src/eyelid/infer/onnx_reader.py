@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,12 +28,16 @@ from eyelid.infer.network import (
     is_finite,
     output_shape,
 )
+from eyelid.infer.onnx_constants import folded
+from eyelid.infer.onnx_padding import NONE, WINDOWED, FormlessError, both, whole, widened, zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from onnx import ModelProto, NodeProto
+
+    from eyelid.infer.onnx_padding import Padding
 
 REWRITES = {
     "MaxPool": "AveragePool of the same kernel and stride, then train on for an epoch",
@@ -52,7 +57,8 @@ REWRITES = {
     "ConvTranspose": "a nearest-neighbour enlargement of the image before the network, then Conv",
     "Concat": "Add",
     "Shape": "Flatten: torch.flatten(x, 1) rather than x.view(x.size(0), -1)",
-    "Pad": "the padding of the Conv or AveragePool behind it",
+    "ReduceMean": "the mean over height and width together (axes 2 and 3); over one of them an AveragePool, "
+    "over channels a 1 x 1 Conv of equal weights",
 }
 NEAREST = "one of Conv, Gemm, MatMul, AveragePool, BatchNormalization, Relu, Mul (x by x), Add, Sub, Flatten"
 
@@ -102,6 +108,7 @@ class _Reader:
             item.name: np.asarray(numpy_helper.to_array(item)) for item in model.graph.initializer
         }
         self.alias: dict[str, str] = {}
+        self.padding: dict[str, Padding] = {}  # around an alias
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.nodes: list[Node] = []
 
@@ -138,6 +145,10 @@ class _Reader:
         if item.op_type == "Identity" and item.input[0] in self.constants:
             self.constants[item.output[0]] = self.constants[item.input[0]]
             return
+        made = folded(item, self.constants)
+        if made is not None:
+            self.constants[item.output[0]] = made
+            return
         dynamic = [self.alias[key] for key in item.input if key in self.alias]
         fixed = [self.constants[key] for key in item.input if key in self.constants]
         if not dynamic or len(dynamic) + len(fixed) < len([key for key in item.input if key]):
@@ -154,11 +165,18 @@ class _Reader:
             self.alias[item.output[0]] = dynamic[0]
         elif kind == "BatchNormalization":
             self._fold(item, name, dynamic[0], fixed, attributes)
+        elif kind == "Pad":
+            self._pad(item, name, dynamic[0], attributes)
         elif kind == "Add" and len(dynamic) == 1 and self._fold_bias(dynamic[0], fixed[0]):
             self.alias[item.output[0]] = dynamic[0]
         else:
-            operation = self._operation(kind, name, dynamic, fixed, attributes)
+            around = self.padding.get(item.input[0], NONE)
+            operation = self._operation(kind, name, dynamic, fixed, attributes, around)
+            if isinstance(operation, Convolution | AveragePool):
+                operation = replace(operation, padding=both(operation.padding, around))
             self._append(name, operation, tuple(dict.fromkeys(dynamic)) or (INPUT,), item.output[0], dynamic)
+            if kind == "ReduceMean" and not attributes.get("keepdims", 1):
+                self._append(f"{name}/flat", Flatten(), (name,), item.output[0], [name])
 
     def _append(
         self, name: str, operation: Operation, inputs: tuple[str, ...], output: str, dynamic: list[str]
@@ -181,18 +199,26 @@ class _Reader:
         self.alias[output] = name
 
     def _operation(
-        self, kind: str, name: str, dynamic: list[str], fixed: list[Array], given: Attributes
+        self,
+        kind: str,
+        name: str,
+        dynamic: list[str],
+        fixed: list[Array],
+        given: Attributes,
+        around: Padding,
     ) -> Operation:
-        shape = self.shapes[dynamic[0]]
+        """Return what a node does to its input with zeros ``around`` it, which are not its own padding."""
+        shape = widened(self.shapes[dynamic[0]], around)
+        dense = set(given.get("dilations", [1])) == {1}
         match kind:
-            case "Conv" if fixed and fixed[0].ndim == 4 and set(given.get("dilations", [1])) == {1}:
+            case "Conv" if dense and len(dynamic) == 1 and fixed and fixed[0].ndim == 4:
                 weight = fixed[0].astype(np.float64)
                 bias = fixed[1].astype(np.float64) if len(fixed) > 1 else np.zeros(len(weight))
                 stride, padding = self._window(name, shape, weight.shape[2:], given)
                 return Convolution(weight, bias, stride, padding, int(given.get("group", 1)))
             case "Conv":
                 raise self._unsupported(
-                    name, "Conv with dilation, or not over two dimensions", "a plain Conv"
+                    name, "Conv with dilation, computed weights, or not over two dimensions", "a plain Conv"
                 )
             case "Gemm" if len(dynamic) == 1 and fixed and not given.get("transA", 0):
                 weight = fixed[0].astype(np.float64) * float(given.get("alpha", 1.0))
@@ -202,7 +228,7 @@ class _Reader:
                 return Linear(weight, bias.astype(np.float64))
             case "MatMul" if len(dynamic) == 1 and fixed and fixed[0].ndim == 2 and len(shape) == 1:
                 return Linear(np.ascontiguousarray(fixed[0].T, np.float64), np.zeros(fixed[0].shape[1]))
-            case "AveragePool" if set(given.get("dilations", [1])) == {1}:
+            case "AveragePool" if dense:
                 kernel = (int(given["kernel_shape"][0]), int(given["kernel_shape"][1]))
                 stride, padding = self._window(name, shape, kernel, given)
                 if given.get("ceil_mode", 0) or (any(padding) and not given.get("count_include_pad", 0)):
@@ -231,8 +257,12 @@ class _Reader:
             case "Reshape" if len(fixed) == 1 and fixed[0].size == 2:
                 if int(fixed[0][1]) in (-1, math.prod(shape)):
                     return Flatten()
-            case "ReduceMean" if len(shape) == 3 and not given.get("keepdims", 1):
-                raise self._unsupported(name, kind, "GlobalAveragePool, then Flatten")
+            case "ReduceMean":
+                axes = whole(fixed[0] if fixed else given.get("axes"))
+                if len(shape) == 3 and sorted(axis + 4 * (axis < 0) for axis in axes) == [2, 3]:
+                    return AveragePool((shape[1], shape[2]), (1, 1))
+                over = f"{kind} over axes {axes}" if axes else f"{kind} over all axes"
+                raise self._unsupported(name, over, REWRITES[kind])
         raise self._unsupported(name, kind, REWRITES.get(kind, NEAREST))
 
     def _unsound(self, name: str) -> InputError:
@@ -263,6 +293,22 @@ class _Reader:
         if min(top, left, bottom, right) < 0:
             raise self._unsupported(name, "a layer with negative padding", "a crop of the image before it")
         return (stride_y, stride_x), (top, left, bottom, right)
+
+    def _pad(self, item: NodeProto, name: str, source: str, given: Attributes) -> None:
+        """Keep the zeros that a Pad puts around a map for the layers behind it."""
+        output = item.output[0]
+        takers = [other.op_type for other in self.graph.node if output in other.input]
+        takers += ["the output"] * (output == self.graph.output[0].name)
+        inputs = [self.constants.get(key) for key in item.input[1:]]
+        try:
+            around = zeros(given, inputs, 1 + len(self.shapes[source]))
+            odd = [taker for taker in takers if taker not in WINDOWED]
+            if any(around) and odd:
+                raise FormlessError(f"Pad before {odd[0]}", "Pad directly before a Conv or an average pool")
+        except FormlessError as error:
+            raise self._unsupported(name, error.what, error.rewrite) from None
+        self.alias[output] = source
+        self.padding[output] = around
 
     def _fold(self, item: NodeProto, name: str, source: str, fixed: list[Array], given: Attributes) -> None:
         """Fold batch normalisation into the convolution or linear layer before it."""

@@ -175,7 +175,7 @@ def _ellipse(width: int, height: int, left: int, top: int, columns: int, rows: i
 def _nearest(side: int, start: int, count: int) -> NDArray[np.float64]:
     """Return how near each pixel comes to the middle of the side, in half pixels."""
     centres = np.arange(start, start + count, dtype=np.float64) + 0.5
-    return np.maximum(np.abs(2 * centres - side) - 1, 0.0)
+    return np.asarray(np.maximum(np.abs(2 * centres - side) - 1, 0.0))
 
 
 _ellipse_cached = lru_cache(maxsize=256)(_ellipse)

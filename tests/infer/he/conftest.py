@@ -30,6 +30,12 @@ def cheap_guesses() -> None:
     keys.SCRYPT_N = 2**4
 
 
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """The numbers of one test, the same whichever tests run before it."""
+    return np.random.default_rng(7)
+
+
 @dataclass(frozen=True)
 class Shop:
     """A served gallery of random vectors, and two clients with keys of their own."""

@@ -16,7 +16,7 @@ from eyelid.infer.he.compile import compile as compiled
 from eyelid.infer.he.evaluate import Evaluator
 from eyelid.infer.he.lowering import lower
 from eyelid.infer.network import AveragePool, Convolution, Polynomial, Relu, Square
-from tests.infer.he.test_compile import RNG, Client, chain, conv, flat_linear
+from tests.infer.he.test_compile import Client, chain, conv, flat_linear
 
 if TYPE_CHECKING:
     from eyelid.infer.network import Operation
@@ -61,20 +61,20 @@ POLYNOMIALS = [
 
 @pytest.mark.parametrize("target", list(Target))
 @pytest.mark.parametrize("coefficients", POLYNOMIALS)
-def test_degrees_three_and_four_on_ciphertexts(coefficients: tuple[float, ...], target: Target) -> None:
+def test_degrees_three_and_four_on_ciphertexts(coefficients: tuple[float, ...], target: Target, rng: np.random.Generator) -> None:
     network = chain(
-        (1, 6, 6), conv(2, 1, 3), Polynomial(coefficients), AveragePool((2, 2), (2, 2)), *flat_linear(3, 8)
+        (1, 6, 6), conv(rng, 2, 1, 3), Polynomial(coefficients), AveragePool((2, 2), (2, 2)), *flat_linear(rng, 3, 8)
     )
-    images = RNG.random((8, 1, 6, 6)).astype(np.float32)
+    images = rng.random((8, 1, 6, 6)).astype(np.float32)
     artefact = Artefact.load(compiled(network, images, target).save())
     assert [stage.record.primes for stage in artefact.stages] == [3, 2, 1]  # two levels
     found = Client(artefact).infer(Evaluator(artefact), images[:1])
     assert np.abs(found - network.run(images[:1])).max() < 0.01
 
 
-def test_rectifiers_of_degree_four_in_both_targets() -> None:
-    network = chain((1, 6, 6), conv(2, 1, 3), Relu(), *flat_linear(4, 32))
-    images = RNG.random((20, 1, 6, 6)).astype(np.float32)
+def test_rectifiers_of_degree_four_in_both_targets(rng: np.random.Generator) -> None:
+    network = chain((1, 6, 6), conv(rng, 2, 1, 3), Relu(), *flat_linear(rng, 4, 32))
+    images = rng.random((20, 1, 6, 6)).astype(np.float32)
     truth = lower(network, images.astype(np.float64), degree=4)[1].run(images[:1])
     for target in Target:
         artefact = compiled(network, images, target, degree=4)
@@ -82,34 +82,34 @@ def test_rectifiers_of_degree_four_in_both_targets() -> None:
         assert np.abs(found - truth).max() < 0.02
 
 
-def test_a_degree_of_two_levels_counts_twice() -> None:
+def test_a_degree_of_two_levels_counts_twice(rng: np.random.Generator) -> None:
     one = Convolution(np.full((1, 1, 1, 1), 0.9), np.zeros(1))
     layers: list[Operation] = [item for _ in range(6) for item in (one, Polynomial((0, 1, 0, 0.01)))]
-    network = chain((1, 4, 4), *layers, *flat_linear(2, 16))
-    artefact = compiled(network, RNG.random((4, 1, 4, 4)))
+    network = chain((1, 4, 4), *layers, *flat_linear(rng, 2, 16))
+    artefact = compiled(network, rng.random((4, 1, 4, 4)))
     assert artefact.stages[0].record.primes == 13
     layers *= 2
-    network = chain((1, 4, 4), *layers, *flat_linear(2, 16))
+    network = chain((1, 4, 4), *layers, *flat_linear(rng, 2, 16))
     with pytest.raises(InferenceError, match=r"^layer\d+ needs \d+ more levels: the network has 24 squares"):
-        compiled(network, RNG.random((4, 1, 4, 4)))
+        compiled(network, rng.random((4, 1, 4, 4)))
 
 
-def test_what_is_refused_is_named() -> None:
-    images = RNG.random((4, 1, 4, 4))
-    network = chain((1, 4, 4), conv(1, 1, 1), Polynomial((0, 0, 0, 0, 0, 1.0)), *flat_linear(2, 16))
+def test_what_is_refused_is_named(rng: np.random.Generator) -> None:
+    images = rng.random((4, 1, 4, 4))
+    network = chain((1, 4, 4), conv(rng, 1, 1, 1), Polynomial((0, 0, 0, 0, 0, 1.0)), *flat_linear(rng, 2, 16))
     with pytest.raises(UnsupportedError, match="layer1 is a polynomial of degree 5; encrypted layers take 4"):
         compiled(network, images)
-    network = chain((1, 4, 4), conv(1, 1, 1), Relu(), *flat_linear(2, 16))
+    network = chain((1, 4, 4), conv(rng, 1, 1, 1), Relu(), *flat_linear(rng, 2, 16))
     with pytest.raises(UsageError, match="degree 5"):
         compiled(network, images, degree=5)
 
 
-def test_pools_behind_squares_add_up_before_the_keys_are_used() -> None:
+def test_pools_behind_squares_add_up_before_the_keys_are_used(rng: np.random.Generator) -> None:
     pools = (AveragePool((2, 2), (2, 2)), AveragePool((3, 3), (1, 1), (1, 1, 1, 1)))
     network = chain(
-        (1, 8, 8), conv(2, 1, 3), Square(), pools[0], conv(3, 2, 2), Square(), pools[1], *flat_linear(4, 12)
+        (1, 8, 8), conv(rng, 2, 1, 3), Square(), pools[0], conv(rng, 3, 2, 2), Square(), pools[1], *flat_linear(rng, 4, 12)
     )
-    images = RNG.random((30, 1, 8, 8)).astype(np.float32)
+    images = rng.random((30, 1, 8, 8)).astype(np.float32)
     artefact = Artefact.load(compiled(network, images, Target.THROUGHPUT).save())
     pooled = [stage.pool for stage in artefact.stages[:2]]
     assert [pool.shape for pool in pooled if pool is not None] == [(18, 72), (12, 12)]
@@ -118,11 +118,11 @@ def test_pools_behind_squares_add_up_before_the_keys_are_used() -> None:
     assert all(stage.pool is None for stage in compiled(network, images).stages)
 
 
-def test_dead_channels_in_slots() -> None:
-    layer = conv(2, 1, 3)
+def test_dead_channels_in_slots(rng: np.random.Generator) -> None:
+    layer = conv(rng, 2, 1, 3)
     layer.weight[1] = 0.0
-    network = chain((1, 6, 6), layer, Square(), *flat_linear(3, 32))
-    images = RNG.random((5, 1, 6, 6)).astype(np.float32)
+    network = chain((1, 6, 6), layer, Square(), *flat_linear(rng, 3, 32))
+    images = rng.random((5, 1, 6, 6)).astype(np.float32)
     artefact = compiled(network, images, Target.THROUGHPUT)
     found = Client(artefact).infer(Evaluator(artefact), images)
     assert np.abs(found - network.run(images)).max() < 1e-3

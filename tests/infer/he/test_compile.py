@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.infer.conftest import Digits
 
 seal = pytest.importorskip("seal", reason="needs SEAL: pip install 'eyelid[he]'")
-RNG = np.random.default_rng(7)
 
 
 class Client:
@@ -65,13 +64,13 @@ def chain(shape: tuple[int, int, int], *operations: Operation) -> Network:
     return Network(shape, tuple(nodes), "0" * 64)
 
 
-def conv(out: int, inner: int, size: int, stride: int = 1, pad: int = 0) -> Convolution:
-    weight = RNG.standard_normal((out, inner, size, size)) / (inner * size * size) ** 0.5
-    return Convolution(weight, RNG.standard_normal(out) * 0.1, (stride, stride), (pad,) * 4)
+def conv(rng: np.random.Generator, out: int, inner: int, size: int, stride: int = 1, pad: int = 0) -> Convolution:
+    weight = rng.standard_normal((out, inner, size, size)) / (inner * size * size) ** 0.5
+    return Convolution(weight, rng.standard_normal(out) * 0.1, (stride, stride), (pad,) * 4)
 
 
-def linear(out: int, inner: int) -> Linear:
-    return Linear(RNG.standard_normal((out, inner)) / inner**0.5, RNG.standard_normal(out) * 0.1)
+def linear(rng: np.random.Generator, out: int, inner: int) -> Linear:
+    return Linear(rng.standard_normal((out, inner)) / inner**0.5, rng.standard_normal(out) * 0.1)
 
 
 def test_the_tutorial_network_from_one_raw_image(tutorial_onnx: Path, digits: Digits) -> None:
@@ -110,37 +109,40 @@ def test_rectifiers_become_fitted_parabolas(relu_onnx: Path, digits: Digits) -> 
     assert same.mean() > 0.97
 
 
-@pytest.mark.parametrize(
-    "operations",
-    [
-        (conv(3, 2, 3, 1, 1), Square(), conv(5, 3, 3, 2, 1), Square(), linear(4, 80)),
-        (conv(4, 2, 2, 2), Square(), linear(3, 64)),
-        (conv(1, 2, 5), Square(), linear(9, 16)),
-        (conv(70, 2, 1), Square(), conv(2, 70, 1), Square(), linear(3, 128)),  # 70 planes in two ciphertexts
-        (linear(7, 128), Square(), linear(20, 7), Square(), linear(2, 20)),
-    ],
-)
-def test_other_shapes(operations: tuple[Operation, ...]) -> None:
+def shapes(rng: np.random.Generator) -> list[tuple[Operation, ...]]:
+    return [
+        (conv(rng, 3, 2, 3, 1, 1), Square(), conv(rng, 5, 3, 3, 2, 1), Square(), linear(rng, 4, 80)),
+        (conv(rng, 4, 2, 2, 2), Square(), linear(rng, 3, 64)),
+        (conv(rng, 1, 2, 5), Square(), linear(rng, 9, 16)),
+        # 70 planes in two ciphertexts
+        (conv(rng, 70, 2, 1), Square(), conv(rng, 2, 70, 1), Square(), linear(rng, 3, 128)),
+        (linear(rng, 7, 128), Square(), linear(rng, 20, 7), Square(), linear(rng, 2, 20)),
+    ]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_other_shapes(number: int, rng: np.random.Generator) -> None:
+    operations = shapes(rng)[number]
     parts: list[Operation] = []
     for operation in operations:
         if isinstance(operation, Linear) and not any(isinstance(part, Flatten) for part in parts):
             parts.append(Flatten())
         parts.append(operation)
     network = chain((2, 8, 8), *parts)
-    images = RNG.random((8, 2, 8, 8)).astype(np.float32)
+    images = rng.random((8, 2, 8, 8)).astype(np.float32)
     artefact = compiled(network, images)
     found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
     assert np.abs(found - truth).max() < 0.02 * max(1.0, np.abs(truth).max())
 
 
-def test_batch_norm_pooling_and_residuals(tmp_path: Path) -> None:
+def test_batch_norm_pooling_and_residuals(tmp_path: Path, rng: np.random.Generator) -> None:
     build = OnnxBuilder((1, 8, 8))
 
     def weights(*shape: int) -> NDArray[np.float32]:
-        return (RNG.standard_normal(shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32)
+        return (rng.standard_normal(shape) / np.prod(shape[1:]) ** 0.5).astype(np.float32)
 
     build.add("Conv", "first", "image", weights(4, 1, 3, 3), pads=[1, 1, 1, 1])
-    norm = [(RNG.random(4) + 0.5).astype(np.float32) for _ in range(4)]
+    norm = [(rng.random(4) + 0.5).astype(np.float32) for _ in range(4)]
     build.add("BatchNormalization", "norm", build.last, *norm)
     build.add("Mul", "square1", build.last, build.last)
     trunk = build.last
@@ -153,15 +155,15 @@ def test_batch_norm_pooling_and_residuals(tmp_path: Path) -> None:
     build.add("Flatten", "flat")
     build.add("Gemm", "scores", build.last, weights(3, 64), transB=1)
     network = read(build.save(tmp_path / "residual.onnx"))
-    images = RNG.random((8, 1, 8, 8)).astype(np.float32)
+    images = rng.random((8, 1, 8, 8)).astype(np.float32)
     artefact = compiled(network, images)
     assert artefact.stages[2].record.sources == (1, 0)  # aligned over two levels
     found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
     assert np.abs(found - truth).max() < 0.02 * max(1.0, np.abs(truth).max())
 
 
-def test_images_in_slots(small_digits: Digits) -> None:
-    network = chain((1, 8, 8), conv(2, 1, 3, 2), Square(), *flat_linear(5, 18))
+def test_images_in_slots(small_digits: Digits, rng: np.random.Generator) -> None:
+    network = chain((1, 8, 8), conv(rng, 2, 1, 3, 2), Square(), *flat_linear(rng, 5, 18))
     images = small_digits.test_images[:100]
     artefact = compiled(network, images, Target.THROUGHPUT)
     assert artefact.manifest.images == 4096
@@ -171,42 +173,42 @@ def test_images_in_slots(small_digits: Digits) -> None:
 
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
-def test_answers_of_any_size(size: float) -> None:
-    last = linear(3, 32)
+def test_answers_of_any_size(size: float, rng: np.random.Generator) -> None:
+    last = linear(rng, 3, 32)
     network = chain(
-        (1, 6, 6), conv(2, 1, 3), Square(), Flatten(), Linear(last.weight * size, last.bias * size)
+        (1, 6, 6), conv(rng, 2, 1, 3), Square(), Flatten(), Linear(last.weight * size, last.bias * size)
     )
-    images = RNG.random((4, 1, 6, 6)).astype(np.float32)
+    images = rng.random((4, 1, 6, 6)).astype(np.float32)
     for target in Target:
         artefact = compiled(network, images, target)
         found, truth = Client(artefact).infer(Evaluator(artefact), images[:1]), network.run(images[:1])
         assert np.abs(found - truth).max() < 0.02 * max(size, 0.01)
 
 
-def flat_linear(out: int, inner: int) -> tuple[Operation, ...]:
-    return Flatten(), linear(out, inner)
+def flat_linear(rng: np.random.Generator, out: int, inner: int) -> tuple[Operation, ...]:
+    return Flatten(), linear(rng, out, inner)
 
 
-def test_too_deep_names_the_layer_and_the_levels() -> None:
+def test_too_deep_names_the_layer_and_the_levels(rng: np.random.Generator) -> None:
     layers: list[Operation] = []
     for _ in range(20):
-        layers += [conv(1, 1, 1), Polynomial((0.0, 1.0, 0.01))]
-    network = chain((1, 4, 4), *layers, *flat_linear(2, 16))
+        layers += [conv(rng, 1, 1, 1), Polynomial((0.0, 1.0, 0.01))]
+    network = chain((1, 4, 4), *layers, *flat_linear(rng, 2, 16))
     with pytest.raises(InferenceError, match=r"^layer\d+ needs \d+ more levels"):
-        compiled(network, RNG.random((4, 1, 4, 4)))
+        compiled(network, rng.random((4, 1, 4, 4)))
 
 
-def test_values_without_bounds_name_the_layer() -> None:
+def test_values_without_bounds_name_the_layer(rng: np.random.Generator) -> None:
     squares: list[Operation] = [Square() for _ in range(12)]
-    network = chain((1, 4, 4), conv(1, 1, 1), *squares, *flat_linear(2, 16))
+    network = chain((1, 4, 4), conv(rng, 1, 1, 1), *squares, *flat_linear(rng, 2, 16))
     with pytest.raises(InferenceError, match=r"^layer\d+ grows beyond all bounds"):
         compiled(network, np.full((1, 1, 4, 4), 1e3))
 
 
-def test_too_large_an_image_is_refused() -> None:
-    network = chain((3, 128, 128), conv(1, 3, 3, 8), Square(), *flat_linear(2, 256))
+def test_too_large_an_image_is_refused(rng: np.random.Generator) -> None:
+    network = chain((3, 128, 128), conv(rng, 1, 3, 3, 8), Square(), *flat_linear(rng, 2, 256))
     with pytest.raises(InferenceError, match="make the input smaller"):
-        compiled(network, RNG.random((1, 3, 128, 128)))
+        compiled(network, rng.random((1, 3, 128, 128)))
 
 
 def test_a_damaged_artefact_is_refused(tutorial_onnx: Path, digits: Digits) -> None:
@@ -235,8 +237,8 @@ def test_a_request_of_the_wrong_form_is_refused(tutorial_onnx: Path, digits: Dig
 
 
 @pytest.mark.parametrize("target", list(Target))
-def test_the_precision_of_the_report_is_that_of_the_answers(small_digits: Digits, target: Target) -> None:
-    network = chain((1, 8, 8), conv(4, 1, 3, 1), Square(), *flat_linear(32, 144), Square(), linear(10, 32))
+def test_the_precision_of_the_report_is_that_of_the_answers(small_digits: Digits, target: Target, rng: np.random.Generator) -> None:
+    network = chain((1, 8, 8), conv(rng, 4, 1, 3, 1), Square(), *flat_linear(rng, 32, 144), Square(), linear(rng, 10, 32))
     images = small_digits.test_images[:40]
     artefact = compiled(network, images, target)
     client, evaluator = Client(artefact), Evaluator(artefact)

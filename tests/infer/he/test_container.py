@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import struct
 import tracemalloc
@@ -29,8 +30,9 @@ FLIPS = 400
 
 @pytest.fixture(scope="module")
 def artefact() -> bytes:
-    network = chain((1, 4, 4), conv(1, 1, 1), Square(), *flat_linear(2, 16))
-    images = np.random.default_rng(0).random((4, 1, 4, 4)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    network = chain((1, 4, 4), conv(rng, 1, 1, 1), Square(), *flat_linear(rng, 2, 16))
+    images = rng.random((4, 1, 4, 4)).astype(np.float32)
     return compile_network(network, images, Target.LATENCY).save()
 
 
@@ -87,6 +89,14 @@ def test_flipped_bits_of_a_gallery(tmp_path: Path) -> None:
     assert refused > FLIPS / 2
 
 
+def test_the_same_gallery_is_the_same_file(tmp_path: Path) -> None:
+    """No time of day is in it."""
+    path = tmp_path / "g.eyelid"
+    gallery_file.save_plain(path, "g", vectors_of(3, 4), ("a", "b", "c"))
+    with zipfile.ZipFile(path) as archive:
+        assert {part.date_time for part in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
 def test_damage_under_a_checksum_that_is_right(artefact: bytes) -> None:
     """What zip cannot notice: every part in turn is cut, flipped or of another kind."""
     parts = container.unpack(artefact)
@@ -107,6 +117,37 @@ def test_damage_under_a_checksum_that_is_right(artefact: bytes) -> None:
             assert len(other) == len(content)
             numbers += 1  # a number may be another: no form tells
     assert numbers > 0
+
+
+def test_parts_that_do_not_fit_each_other_are_refused(artefact: bytes, tmp_path: Path) -> None:
+    """What is well formed by itself, and no network: a server says so, and does not start."""
+    parts = container.unpack(artefact)
+    stages = json.loads(parts["stages.json"])
+    names = [name for name in parts if name.endswith(".npy")]
+    first = stages[0]
+    wrong: list[dict[str, bytes]] = [
+        {name: content for name, content in parts.items() if name not in names} | {"stages.json": b"[]"}
+    ]
+    wrong += [parts | {"stages.json": json.dumps([other, *stages[1:]]).encode()} for other in (
+        first | {"record": first["record"] | {"primes": 60}},
+        first | {"record": first["record"] | {"sources": [7]}},
+        first | {"record": first["record"] | {"sources": []}},
+        first | {"packing": first["packing"] | {"baby": 0}},
+        first | {"packing": first["packing"] | {"period": 3}},
+    )]
+    last = stages[-1]["record"]
+    wrong += [
+        parts | {"stages.json": json.dumps([*stages[:-1], stages[-1] | {"record": last | changed}]).encode()}
+        for changed in ({"product_scale": -1.0}, {"headroom_bits": 1e9}, {"primes": 0})
+    ]
+    bare = {name: content for name, content in parts.items() if not name.startswith("0.") or name[2:] not in
+            ("ciphertext.npy", "slot.npy")}
+    wrong.append(bare | {"stages.json": json.dumps([first | {"packing": None}, *stages[1:]]).encode()})
+    path = tmp_path / "net.eyelid"
+    for other in wrong:
+        path.write_bytes(zipped(other))
+        with pytest.raises(InputError):
+            programs.load(path)
 
 
 def test_an_index_outside_of_its_matrix_is_refused(artefact: bytes) -> None:
@@ -152,7 +193,7 @@ def test_a_bomb_that_lies_of_its_size_is_not_unpacked(artefact: bytes) -> None:
     tracemalloc.stop()
 
 
-def test_an_array_that_promises_more_than_it_has_allocates_nothing() -> None:
+def test_an_array_that_promises_more_than_it_has_allocates_nothing_nor_is_less_taken() -> None:
     head = npy(np.zeros(3, np.float32))
     for shape in ("(9999999999999,)", "(-1,)", "(99999999999999999999999,)"):
         forged = head.replace(b"(3,), }".ljust(len(shape) + 3), f"{shape}, }}".encode())
@@ -160,5 +201,7 @@ def test_an_array_that_promises_more_than_it_has_allocates_nothing() -> None:
         assert forged != head
         with pytest.raises(container.DAMAGE):
             container.array(forged, np.float32)
+    with pytest.raises(container.DAMAGE):
+        container.array(head + b"more", np.float32)
     assert container.array(head, np.float32).tolist() == [0, 0, 0]
     assert container.array(npy(np.zeros(0, np.int32)), np.int32).size == 0

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography import x509
 
 from eyelid.errors import InputError
-from eyelid.infer.enclave.limited import read_limited
+from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path

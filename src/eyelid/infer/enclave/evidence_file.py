@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from eyelid.errors import InputError, UsageError
 from eyelid.infer.enclave.evidence import PART_LIMIT, SCHEMA, Evidence, Kind
-from eyelid.infer.enclave.limited import read_limited
+from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ValidationError
 
 from eyelid.errors import UsageError
 from eyelid.infer.enclave.evidence import Assurance, Kind
-from eyelid.infer.enclave.limited import read_limited
 from eyelid.infer.enclave.policy import (
     SCHEMA,
     NitroPolicy,
@@ -25,6 +24,7 @@ from eyelid.infer.enclave.policy import (
     TpmPolicy,
 )
 from eyelid.infer.enclave.roots import PinnedRoot, own_root, shipped_root
+from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,6 +19,7 @@ from eyelid.errors import ModelError
 from eyelid.infer.enclave.evidence import LABEL, Record
 from eyelid.infer.enclave.tpm_device import Blob
 from eyelid.media.atomic import atomic_output
+from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,12 +88,10 @@ def write_sealed(path: Path, content: bytes, sealed: SealedKey) -> None:
 
 def read_sealed_key(path: Path) -> SealedKey:
     """Read the file beside a sealed model; raises ModelError."""
+    content = read_limited(
+        "sealed model's key", path, SIZE_LIMIT, error=ModelError, advice="seal wrote it beside the model"
+    )
     try:
-        with path.open("rb") as file:
-            return SealedKey.model_validate_json(file.read(SIZE_LIMIT))
-    except OSError as error:
-        raise ModelError(
-            f"the sealed model's key {path} can't be read ({error.strerror}); seal wrote it beside the model"
-        ) from None
+        return SealedKey.model_validate_json(content)
     except ValidationError:
         raise ModelError(f"{path} is not the key of a sealed model; seal the model again") from None

@@ -147,7 +147,11 @@ class _Lowering:
         first = self._square(layer, _stacked(source, parts.shifts), pool, None if two else found.error)
         if pool is not None:
             mean = _mixed(first, parts.rest[None] / math.prod(pool.operation.kernel))
-            self.values[pool.node.name] = _line(mean, 1.0, parts.constant)
+            # What an activation makes of 0 is not in the padding of the pool behind it.
+            constant = parts.constant * pool.operation.apply(np.ones((1, *source.shape)))[0]
+            self.values[pool.node.name] = _Value(
+                mean.terms, mean.bias + constant.ravel(), mean.numbers + constant
+            )
             return Polynomial(found.coefficients)
         result = _mixed(first, parts.rest[None])
         if two:
@@ -161,11 +165,18 @@ class _Lowering:
         return Polynomial(found.coefficients)
 
     def _pool_after(self, node: Node) -> _Pool | None:
-        """Return the average pool that is the only one to take a node's output, where pools are taken in."""
+        """Return the average pool that is the only one to take a node's output, where pools are taken in.
+
+        One with windows that see nothing but padding is not: they would have no square to add up.
+        """
         takers = [other for other in self.network.nodes if node.name in other.inputs]
-        if not self.pooled or len(takers) != 1 or not isinstance(takers[0].operation, AveragePool):
+        if not self.pooled or len(takers) != 1:
             return None
-        return _Pool(takers[0], takers[0].operation)
+        pool = takers[0].operation
+        if not isinstance(pool, AveragePool):
+            return None
+        (high, wide), (top, left, bottom, right) = pool.kernel, pool.padding
+        return _Pool(takers[0], pool) if max(top, bottom) < high and max(left, right) < wide else None
 
     def _square(self, name: str, value: _Value, pool: _Pool | None, error: float | None) -> _Value:
         """Add a stage and return its value's square, added up over a pool's windows."""
