@@ -83,6 +83,8 @@ class Caller:
             self._client.stream(method, path, content=body, headers=headers) as answer,
         ):
             spoken = answer.headers.get(HEADER)
+            if spoken is None and answer.status_code == 503:  # said before a request gets as far as eyelid
+                raise InferenceError(f"{self.address} has too much to do; try again later")
             if spoken is None:
                 raise InferenceError(f"{self.address} answers, but is no server of eyelid; check the address")
             if spoken != PROTOCOL:

@@ -32,7 +32,9 @@ HEADER = "eyelid-protocol"
 STALL_S = 30.0
 """A client that sends nothing for so long in the middle of a request is let go."""
 FLOOR = 100_000
-"""Bytes a second that a client must send, taken over the whole body, once STALL_S have passed."""
+"""Bytes a second that a client must send or take, over the whole body, once STALL_S have passed."""
+PART = 2**16
+"""Bytes of an answer that are given to the connection at once."""
 MAX_CONNECTIONS = 64
 DRAIN = 64 * 2**20
 """Bytes of a refused body that are read and dropped."""
@@ -179,6 +181,38 @@ class _TooLargeError(Exception):
     pass
 
 
+class _Paced:
+    """Gives an answer to a client that must keep up: n bytes within STALL_S + n / FLOOR seconds.
+
+    In parts, each when the client has taken the ones before: what a server is given at once it buffers, and
+    then closes the connection with no regard to what is left. A client that does not keep up is cut off.
+    """
+
+    def __init__(self, app: AsgiApp, abort: Callable[[], None]) -> None:
+        self._app, self._abort = app, abort
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        async def paced(message: Message) -> None:
+            try:
+                async with asyncio.timeout(STALL_S + len(message.get("body", b"")) / FLOOR):
+                    for part in _parts(message):
+                        await send(part)
+            except TimeoutError:
+                self._abort()
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+
+        await self._app(scope, receive, paced)
+
+
+def _parts(message: Message) -> Iterator[Message]:
+    body, at = message.get("body", b""), 0
+    while len(body) - at > PART:
+        yield {**message, "body": body[at : at + PART], "more_body": True}
+        at += PART
+    yield {**message, "body": body[at:]} if at else message
+
+
 async def _answer(send: Send, status: int, sentence: str) -> None:
     import json
 
@@ -233,12 +267,17 @@ def _server(app: AsgiApp, tls: Tls | None) -> uvicorn.Server:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Protocol(H11Protocol):
-        """Closes a connection on which no whole request head has come within STALL_S."""
+        """Cuts a connection on which no whole request head comes within STALL_S, an answer taken or not."""
 
         _timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
+            self.app = _Paced(self.app, transport.abort)
+            self._watch()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
             self._watch()
 
         def data_received(self, data: bytes) -> None:
@@ -250,10 +289,11 @@ def _server(app: AsgiApp, tls: Tls | None) -> uvicorn.Server:
             self._stop()
 
         def _watch(self) -> None:
-            if self.cycle is not None and not self.cycle.response_complete:
+            busy = self.cycle is not None and not self.cycle.response_complete
+            if busy and not self.transport.is_closing():
                 self._stop()
-            elif self._timer is None:
-                self._timer = self.loop.call_later(STALL_S, self.timeout_keep_alive_handler)
+            elif self._timer is None:  # to close is not enough: that waits until all is taken
+                self._timer = self.loop.call_later(STALL_S, self.transport.abort)
 
         def _stop(self) -> None:
             if self._timer is not None:
