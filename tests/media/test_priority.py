@@ -80,7 +80,7 @@ def test_nothing_is_set_that_did_not_change(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(os, "sched_setscheduler", refused)
     over = threading.Event()
     with kept_priority():
-        started = threading.Thread(target=over.wait)
+        started = threading.Thread(target=over.wait, daemon=True)
         started.start()
     over.set()
     started.join()

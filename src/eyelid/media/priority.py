@@ -23,11 +23,15 @@ def kept_priority() -> Iterator[None]:
     if not _THREADS.is_dir():  # not Linux, where alone it does so
         yield
         return
-    policy, param, older = os.sched_getscheduler(0), os.sched_getparam(0), set(_THREADS.iterdir())
+    kept, older = _scheduling(0), set(_THREADS.iterdir())
     try:
         yield
     finally:
-        os.sched_setscheduler(0, policy, param)
-        for thread in set(_THREADS.iterdir()) - older:
+        for thread in (0, *(int(path.name) for path in set(_THREADS.iterdir()) - older)):
             with suppress(ProcessLookupError):  # it ended since
-                os.sched_setscheduler(int(thread.name), policy, param)
+                if _scheduling(thread) != kept:  # a hardened service may not even set what is
+                    os.sched_setscheduler(thread, *kept)
+
+
+def _scheduling(thread: int) -> tuple[int, os.sched_param]:
+    return os.sched_getscheduler(thread), os.sched_getparam(thread)
