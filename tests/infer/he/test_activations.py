@@ -61,9 +61,15 @@ POLYNOMIALS = [
 
 @pytest.mark.parametrize("target", list(Target))
 @pytest.mark.parametrize("coefficients", POLYNOMIALS)
-def test_degrees_three_and_four_on_ciphertexts(coefficients: tuple[float, ...], target: Target, rng: np.random.Generator) -> None:
+def test_degrees_three_and_four_on_ciphertexts(
+    coefficients: tuple[float, ...], target: Target, rng: np.random.Generator
+) -> None:
     network = chain(
-        (1, 6, 6), conv(rng, 2, 1, 3), Polynomial(coefficients), AveragePool((2, 2), (2, 2)), *flat_linear(rng, 3, 8)
+        (1, 6, 6),
+        conv(rng, 2, 1, 3),
+        Polynomial(coefficients),
+        AveragePool((2, 2), (2, 2)),
+        *flat_linear(rng, 3, 8),
     )
     images = rng.random((8, 1, 6, 6)).astype(np.float32)
     artefact = Artefact.load(compiled(network, images, target).save())
@@ -107,7 +113,14 @@ def test_what_is_refused_is_named(rng: np.random.Generator) -> None:
 def test_pools_behind_squares_add_up_before_the_keys_are_used(rng: np.random.Generator) -> None:
     pools = (AveragePool((2, 2), (2, 2)), AveragePool((3, 3), (1, 1), (1, 1, 1, 1)))
     network = chain(
-        (1, 8, 8), conv(rng, 2, 1, 3), Square(), pools[0], conv(rng, 3, 2, 2), Square(), pools[1], *flat_linear(rng, 4, 12)
+        (1, 8, 8),
+        conv(rng, 2, 1, 3),
+        Square(),
+        pools[0],
+        conv(rng, 3, 2, 2),
+        Square(),
+        pools[1],
+        *flat_linear(rng, 4, 12),
     )
     images = rng.random((30, 1, 8, 8)).astype(np.float32)
     artefact = Artefact.load(compiled(network, images, Target.THROUGHPUT).save())

@@ -64,7 +64,9 @@ def chain(shape: tuple[int, int, int], *operations: Operation) -> Network:
     return Network(shape, tuple(nodes), "0" * 64)
 
 
-def conv(rng: np.random.Generator, out: int, inner: int, size: int, stride: int = 1, pad: int = 0) -> Convolution:
+def conv(
+    rng: np.random.Generator, out: int, inner: int, size: int, stride: int = 1, pad: int = 0
+) -> Convolution:
     weight = rng.standard_normal((out, inner, size, size)) / (inner * size * size) ** 0.5
     return Convolution(weight, rng.standard_normal(out) * 0.1, (stride, stride), (pad,) * 4)
 
@@ -237,8 +239,12 @@ def test_a_request_of_the_wrong_form_is_refused(tutorial_onnx: Path, digits: Dig
 
 
 @pytest.mark.parametrize("target", list(Target))
-def test_the_precision_of_the_report_is_that_of_the_answers(small_digits: Digits, target: Target, rng: np.random.Generator) -> None:
-    network = chain((1, 8, 8), conv(rng, 4, 1, 3, 1), Square(), *flat_linear(rng, 32, 144), Square(), linear(rng, 10, 32))
+def test_the_precision_of_the_report_is_that_of_the_answers(
+    small_digits: Digits, target: Target, rng: np.random.Generator
+) -> None:
+    network = chain(
+        (1, 8, 8), conv(rng, 4, 1, 3, 1), Square(), *flat_linear(rng, 32, 144), Square(), linear(rng, 10, 32)
+    )
     images = small_digits.test_images[:40]
     artefact = compiled(network, images, target)
     client, evaluator = Client(artefact), Evaluator(artefact)

@@ -167,6 +167,8 @@ class Artefact:
             heads = _HEADS.validate_json(parts["stages.json"])
             if set(parts) != {"manifest.json", "stages.json", *_array_names(heads)}:
                 raise InputError("The artefact holds parts that none should hold; compile the model again.")
+            if any((head.packing is None) != (manifest.mode is Target.THROUGHPUT) for head in heads):
+                raise InputError(_DAMAGED)
             return cls(manifest, tuple(_stage(number, head, parts) for number, head in enumerate(heads)))
         except container.DAMAGE as error:
             raise InputError(_DAMAGED) from error
@@ -180,7 +182,7 @@ class _Packing(Frozen):
     contraction: tuple[tuple[int, int], ...]
     cyclic: int | None
     cell: tuple[int, int, int, int] | None
-    baby: int
+    baby: int = Field(ge=1)
     offset: int
 
 

@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from typing import TYPE_CHECKING
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
@@ -42,9 +42,9 @@ def save_plain(
     np.save(stream, unit, allow_pickle=False)
     digest = hashlib.sha256(stream.getvalue() + "\0".join(names).encode()).hexdigest()
     told = gallery.offer(name, digest, len(unit), unit.shape[1], names, encrypted=False)
-    with atomic_output(path, force=force) as partial, zipfile.ZipFile(partial, "w") as archive:
-        archive.writestr(OFFER, told.model_dump_json())
-        archive.writestr(VECTORS, stream.getvalue())
+    with atomic_output(path, force=force) as partial, ZipFile(partial, "w") as archive:
+        archive.writestr(ZipInfo(OFFER), told.model_dump_json())
+        archive.writestr(ZipInfo(VECTORS), stream.getvalue())
     return told
 
 
@@ -61,9 +61,9 @@ def save_encrypted(
     Raises InputError and OutputError.
     """
     made = gallery.diagonals(gallery.normalised(vectors, told.dimensions), told.dimensions)
-    with atomic_output(path, force=force) as partial, zipfile.ZipFile(partial, "w") as archive:
-        archive.writestr(OFFER, told.model_dump_json())
-        with archive.open(CIPHERTEXTS, "w", force_zip64=True) as member:
+    with atomic_output(path, force=force) as partial, ZipFile(partial, "w") as archive:
+        archive.writestr(ZipInfo(OFFER), told.model_dump_json())
+        with archive.open(ZipInfo(CIPHERTEXTS), "w", force_zip64=True) as member:
             for chunk in _encrypted(told, made.reshape(-1, made.shape[-1]), secret):
                 member.write(chunk)
 

@@ -44,15 +44,15 @@ def load(path: Path) -> Program:
         raise InputError(f"{path} is a secret key; a server never has one: give it the artefact")
     try:
         parts = container.unpack(data)
+        program: Program
+        if gallery_file.OFFER in parts:
+            program = gallery_file.read(parts)
+        else:
+            program = NetworkProgram(Artefact.from_parts(parts), path.name, hashlib.sha256(data).hexdigest())
     except container.DAMAGE as error:
         raise InputError(
             f"{path} is no artefact, or is damaged; give what compile or gallery wrote"
         ) from error
-    program: Program
-    if gallery_file.OFFER in parts:
-        program = gallery_file.read(parts)
-    else:
-        program = NetworkProgram(Artefact.from_parts(parts), path.name, hashlib.sha256(data).hexdigest())
     for part in parts.values():
         refuse_secret(part, str(path), program.offer.demands.scheme)
     return program
