@@ -46,8 +46,8 @@ def echo() -> FastAPI:
         raise ZeroDivisionError("secret value sesame")
 
     @app.get("/large")
-    def large() -> Response:
-        return Response(bytes(LARGE))
+    def large(size: int) -> Response:
+        return Response(bytes(size))
 
     @app.get("/number")
     def number(n: int) -> int:
@@ -185,32 +185,43 @@ def test_connections_that_never_ask_are_closed(monkeypatch: pytest.MonkeyPatch) 
 
 
 @contextmanager
-def asking(address: str, trusted: Tls | None) -> Iterator[socket.socket]:
-    """Ask for the large answer and read its first byte."""
+def asking(address: str, trusted: Tls | None, size: int = LARGE) -> Iterator[socket.socket]:
+    """Ask for a large answer and read its first byte."""
     with ExitStack() as stack:
         line = stack.enter_context(socket.socket())
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**12)
         line.settimeout(20)
         line.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
         if trusted is not None:
             context = ssl.create_default_context(cafile=trusted.certificate)
             line = stack.enter_context(context.wrap_socket(line, server_hostname="127.0.0.1"))
-        line.sendall(b"GET /large HTTP/1.1\r\nhost: here\r\n\r\n")
+        line.sendall(f"GET /large?size={size} HTTP/1.1\r\nhost: here\r\n\r\n".encode())
         assert line.recv(1) == b"H"
         yield line
 
 
+@pytest.mark.parametrize("size", [60_000, LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_clients_that_never_read_do_not_hold_the_server(
-    secure: bool, certificate: Tls, monkeypatch: pytest.MonkeyPatch
+    size: int, secure: bool, certificate: Tls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A small answer is given to the connection whole, and waits there to be taken."""
+    listen = socket.socket.listen
+
+    def tight(listener: socket.socket, backlog: int) -> None:
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 2**12
+        )  # the system takes as little as it can
+        listen(listener, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", tight)
     monkeypatch.setattr(serving_module, "STALL_S", 0.3)
     monkeypatch.setattr(serving_module, "FLOOR", LARGE)
     monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 3)
     tls = certificate if secure else None
     with serving(echo(), tls=tls) as where, ExitStack() as lines:
         for _ in range(2):
-            lines.enter_context(asking(where, tls))
+            lines.enter_context(asking(where, tls, size))
         until = time.monotonic() + 20
         with Caller(where, authority=certificate.certificate) as caller:
             while True:
