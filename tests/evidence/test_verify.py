@@ -18,6 +18,7 @@ from eyelid.evidence.signing import (
 )
 from eyelid.evidence.verify import SignatureState, Verification, verify
 from tests.evidence.samples import MASKS, clip_evidence, flipped
+from tests.full_disk import full_disk
 
 
 @pytest.fixture(scope="module")
@@ -198,9 +199,19 @@ def test_keys_are_private_and_never_lost(tmp_path: Path) -> None:
     files.public.unlink()
     with pytest.raises(OutputError, match="exists"):
         generate_signing_key(files.private)
+    (tmp_path / "other.pem.pub").touch()
+    with pytest.raises(OutputError, match=r"other\.pem\.pub exists"):
+        generate_signing_key(tmp_path / "other.pem")
+    assert not (tmp_path / "other.pem").exists()
     assert files.private.read_bytes() == before
     with pytest.raises(OutputError, match="cannot be written"):
         generate_signing_key(tmp_path / "none" / "k.pem")
+
+
+def test_a_full_disk_leaves_no_part_of_a_key(tmp_path: Path) -> None:
+    with full_disk(20), pytest.raises(OutputError, match="cannot be written"):
+        generate_signing_key(tmp_path / "k.pem")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_keys_are_refused_without_showing_them(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from eyelid.obfuscate.lock_format import LockReader, LockWriter
 from eyelid.obfuscate.regions import Coverage
 from eyelid.obfuscate.solid import SolidObfuscator
 from eyelid.types import Detections, GuaranteeKind, Plane, RawFrame, Shape
+from tests.full_disk import full_disk
 from tests.obfuscate.frames import MODES, Mode, assert_destroyed, boxes, copies, detections, make, sizes
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
@@ -259,6 +260,12 @@ def test_a_key_file_is_private_new_and_read_back(tmp_path: Path) -> None:
     obfuscator = Lock(key=path).build(Coverage(), tmp_path / "x.lock")
     assert obfuscator.guarantee.kind is GuaranteeKind.CRYPTOGRAPHIC
     obfuscator.close()
+
+
+def test_a_full_disk_leaves_no_part_of_a_key(tmp_path: Path) -> None:
+    with full_disk(20), pytest.raises(OutputError, match="another place"):
+        generate_key(tmp_path / "my.key")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"!" * 44, b"QUJD", b"A" * 2000, b"\xff" * 44])

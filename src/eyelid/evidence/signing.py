@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from eyelid.errors import EvidenceError, OutputError
+from eyelid.errors import EvidenceError
 from eyelid.evidence.model import Signature
+from eyelid.media.key_files import KeyFile, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,11 +46,9 @@ def generate_signing_key(path: Path) -> SigningKeyFiles:
     """
     key = Ed25519PrivateKey.generate()
     public = path.with_name(path.name + ".pub")
-    if public.exists():
-        raise OutputError(f"{public} exists; choose another name so that no key is lost")
-    _write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    _write_new(public, pem, mode=0o644)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    told = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    write_new(KeyFile(path, secret), KeyFile(public, told, 0o644))
     return SigningKeyFiles(path, public, key_id(key.public_key()))
 
 
@@ -102,15 +100,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise EvidenceError(f"the key {path} cannot be read ({error.strerror}); check the name") from None
-
-
-def _write_new(path: Path, data: bytes, *, mode: int) -> None:
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise OutputError(f"{path} exists; choose another name so that no key is lost") from None
-    except OSError as error:
-        raise OutputError(
-            f"the key {path} cannot be written ({error.strerror}); choose another folder"
-        ) from None

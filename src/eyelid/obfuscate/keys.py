@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from eyelid.errors import LockError, OutputError
+from eyelid.errors import LockError
+from eyelid.media.key_files import KeyFile, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,20 +21,7 @@ def generate_key(path: Path) -> None:
 
     Raises OutputError.
     """
-    line = base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        raise OutputError(
-            f"{path} exists and may be the only key to locked files; choose another name"
-        ) from None
-    except OSError as error:
-        raise OutputError(
-            f"the key cannot be written to {path} ({error.strerror}); choose another place"
-        ) from error
+    write_new(KeyFile(path, base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"))
 
 
 def read_key(path: Path) -> bytes:

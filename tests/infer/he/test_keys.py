@@ -69,6 +69,22 @@ def test_a_key_is_never_replaced_and_wants_a_passphrase(made: Path, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_key_and_its_evaluation_keys_are_written_both_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails when the evaluation keys get their name, after the key has its own."""
+    from eyelid.media import atomic
+
+    def fails(_partial: Path, final: Path, *, force: bool) -> None:
+        assert final.with_suffix("").exists()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(atomic, "_publish", fails)
+    with pytest.raises(OutputError, match="input/output error"):
+        keys.generate(tmp_path / "k", ARTEFACT, DEMANDS, PASSPHRASE)
+    assert list(tmp_path.iterdir()) == []
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_a_changed_key_file_does_not_open(made: Path, data: st.DataObject) -> None:

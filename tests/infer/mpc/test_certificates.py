@@ -9,6 +9,7 @@ from cryptography import x509
 
 from eyelid.errors import InputError, OutputError
 from eyelid.infer.mpc import certificates
+from tests.full_disk import full_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,14 @@ def test_nothing_is_overwritten(made: tuple[Path, Path], tmp_path: Path) -> None
     assert made[1].read_bytes() == before
     with pytest.raises(OutputError, match="cannot be written"):
         certificates.make("clinic", tmp_path / "no" / "a.pem", tmp_path / "no" / "a.key")
+
+
+@pytest.mark.parametrize("room", [20, 250], ids=["key", "certificate"])
+def test_a_full_disk_leaves_neither_of_both(tmp_path: Path, room: int) -> None:
+    """The key has some 240 bytes, the certificate more than 400."""
+    with full_disk(room), pytest.raises(OutputError, match="cannot be written"):
+        certificates.make("clinic", tmp_path / "clinic.pem", tmp_path / "clinic.key")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_key_is_refused(made: tuple[Path, Path], tmp_path: Path) -> None:

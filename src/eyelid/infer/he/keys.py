@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from base64 import b64decode, b64encode
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ from eyelid.infer.he.evaluation_keys import ID_BYTES, Header
 from eyelid.infer.he.residues import pack, packed_size, unpack
 from eyelid.infer.he.scheme import Demands
 from eyelid.media.atomic import atomic_output
+from eyelid.media.key_files import KeyFile, write_new
 from eyelid.models.extras import require
 
 if TYPE_CHECKING:
@@ -101,24 +103,27 @@ def generate(path: Path, artefact: str, demands: Demands, passphrase: str, *, da
     created = datetime.now(UTC).replace(microsecond=0)
     expires = created + timedelta(days=days)
     residues = blob.secret_residues(secret, demands.scheme)
-    with atomic_output(evaluation_path(path), force=False) as partial:
-        with partial.open("wb") as file:
-            header = Header(demands=demands, created=created, expires=expires)
-            for chunk in evaluation_keys.write(header, residues, galois, relin):
-                file.write(chunk)
-        key_id = chunk[:ID_BYTES].hex()
-        salt, nonce = os.urandom(16), os.urandom(12)
-        described = KeyHeader(
-            key_id=key_id,
-            artefact=artefact,
-            demands=demands,
-            created=created,
-            expires=expires,
-            n=SCRYPT_N,
-            salt=b64encode(salt).decode(),
-            nonce=b64encode(nonce).decode(),
-        )
-        _write(path, _sealed(described, pack(residues, demands.scheme.moduli), passphrase))
+    with ExitStack() as undo:
+        with atomic_output(evaluation_path(path), force=False) as partial:
+            with partial.open("wb") as file:
+                header = Header(demands=demands, created=created, expires=expires)
+                for chunk in evaluation_keys.write(header, residues, galois, relin):
+                    file.write(chunk)
+            key_id = chunk[:ID_BYTES].hex()
+            salt, nonce = os.urandom(16), os.urandom(12)
+            described = KeyHeader(
+                key_id=key_id,
+                artefact=artefact,
+                demands=demands,
+                created=created,
+                expires=expires,
+                n=SCRYPT_N,
+                salt=b64encode(salt).decode(),
+                nonce=b64encode(nonce).decode(),
+            )
+            write_new(KeyFile(path, _sealed(described, pack(residues, demands.scheme.moduli), passphrase)))
+            undo.callback(path.unlink, missing_ok=True)
+        undo.pop_all()
     return described
 
 
@@ -131,19 +136,6 @@ def _sealed(header: KeyHeader, secret: bytes, passphrase: str) -> bytes:
 def _cipher(header: KeyHeader, passphrase: str) -> AESGCM:
     kdf = Scrypt(salt=b64decode(header.salt), length=32, n=header.n, r=8, p=1)
     return AESGCM(kdf.derive(passphrase.encode()))
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that its owner alone may read; one that exists is never replaced."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OutputError(
-            f"the key cannot be written to {path} ({error.strerror}); choose another place"
-        ) from error
 
 
 def read_header(path: Path) -> KeyHeader:

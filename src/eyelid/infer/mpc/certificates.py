@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from eyelid.errors import InputError, OutputError
+from eyelid.media.key_files import KeyFile, write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,8 @@ def make(name: str, certificate: Path, key: Path, *, days: int = DAYS) -> None:
     secret = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(key, secret, 0o600)
-    _write(certificate, signed.public_bytes(serialization.Encoding.PEM), 0o644)
+    told = signed.public_bytes(serialization.Encoding.PEM)
+    write_new(KeyFile(key, secret), KeyFile(certificate, told, 0o644))
 
 
 def check(certificate: str, key: Path, name: str) -> None:
@@ -75,11 +75,3 @@ def check(certificate: str, key: Path, name: str) -> None:
             f"The certificate of {name} is valid from {loaded.not_valid_before_utc:%Y-%m-%d} to "
             f"{loaded.not_valid_after_utc:%Y-%m-%d} only; make a new one and give it to the others."
         )
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
