@@ -120,6 +120,7 @@ def test_a_model_that_cannot_be_sealed_leaves_no_file(here: Here, tmp_path: Path
     (tmp_path / "model.sealed.key").touch()
     done = here("infer", "enclave", "seal", model, "-o", sealed, "--tpm", tmp_path / "no-tpm")
     assert "model.sealed.key exists already" in done.sentence
+    assert "--force" not in done.sentence  # seal has no such option
 
 
 def test_tls_needs_a_certificate_and_its_key(here: Here, tmp_path: Path) -> None:

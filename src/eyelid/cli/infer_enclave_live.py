@@ -178,16 +178,14 @@ def seal(
     from eyelid.cli.output import say
     from eyelid.infer.enclave.evidence import Kind
     from eyelid.infer.enclave.manifest import measure, read_model
-    from eyelid.infer.enclave.sealed import encrypt, key_path, seal_key, write_sealed
+    from eyelid.infer.enclave.sealed import check_places, encrypt, key_path, seal_key, write_sealed
     from eyelid.infer.enclave.tpm_device import Tpm as Device
     from eyelid.infer.enclave.tpm_link import open_tpm
-    from eyelid.media.atomic import check_output
 
     configuration, _ = _configuration(
         str(model), sealed=True, threads=threads, least=least, key_life=key_life
     )
-    for final in (output, key_path(output)):
-        check_output(model, final, force=False)
+    check_places(model, output)
     secret, content = encrypt(read_model(model))
     with ExitStack() as stack:
         launch = _launch(stack, configuration, output, Kind.TPM, tpm, pcr, None)

@@ -32,6 +32,20 @@ def test_a_model_and_its_key(tmp_path: Path) -> None:
         decrypt(content[:-1], key)
 
 
+def test_what_is_no_key_of_a_sealed_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.sealed.key"
+    with pytest.raises(
+        ModelError, match=r"key \S+ can't be read \(No such file.*; seal wrote it beside the model"
+    ):
+        read_sealed_key(path)
+    path.write_text("{}")
+    with pytest.raises(ModelError, match="not the key of a sealed model"):
+        read_sealed_key(path)
+    path.write_bytes(bytes(10_001))
+    with pytest.raises(ModelError, match="larger than 10,000 bytes"):
+        read_sealed_key(path)
+
+
 def test_a_key_that_is_in_the_way_leaves_no_model(tmp_path: Path) -> None:
     path = tmp_path / "model.sealed"
     key_path(path).write_text("another's")

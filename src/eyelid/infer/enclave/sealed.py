@@ -15,10 +15,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import Field, ValidationError
 
-from eyelid.errors import ModelError
+from eyelid.errors import ModelError, OutputError
 from eyelid.infer.enclave.evidence import LABEL, Record
 from eyelid.infer.enclave.tpm_device import Blob
-from eyelid.media.atomic import atomic_output
+from eyelid.media.atomic import atomic_output, check_output
 from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
@@ -72,6 +72,14 @@ def key_path(path: Path) -> Path:
     return path.with_name(path.name + ".key")
 
 
+def check_places(model: Path, path: Path) -> None:
+    """Refuse a sealed model whose file, or whose key's, exists or can't be written. Raises OutputError."""
+    for final in (path, key_path(path)):
+        if final.exists():
+            raise OutputError(f"{final} exists already, and seal replaces nothing; name another output")
+        check_output(model, final, force=False)
+
+
 def write_sealed(path: Path, content: bytes, sealed: SealedKey) -> None:
     """Write an encrypted model and its key beside it, both or none; neither replaces a file.
 
@@ -82,7 +90,7 @@ def write_sealed(path: Path, content: bytes, sealed: SealedKey) -> None:
             temporary.write_bytes(content)
             with atomic_output(key_path(path), force=False) as key:
                 key.write_text(sealed.model_dump_json(by_alias=True))
-            undo.callback(key_path(path).unlink)
+            undo.callback(key_path(path).unlink, missing_ok=True)
         undo.pop_all()
 
 
