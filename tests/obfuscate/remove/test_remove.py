@@ -73,6 +73,15 @@ def test_a_moving_camera_fills_from_its_neighbours() -> None:
     assert obfuscator.fill.pixels_from_views > 5 * obfuscator.fill.pixels_invented
 
 
+def test_the_first_frame_is_filled_by_what_is_seen_three_seconds_later() -> None:
+    pictures = [(PANORAMA[:, i : i + WIDTH], 60 - i if i < 28 else 110) for i in range(36)]
+    stream = [(frame(with_thing(b, x, 40, i), i), person(x, 40)) for i, (b, x) in enumerate(pictures)]
+    obfuscator = RemoveObfuscator()
+    first = next(obfuscator.stream(stream))
+    assert psnr(first.planes, pictures[0][0], 60, 40) > 30
+    assert obfuscator.fill.pixels_invented == 0
+
+
 def test_photos_fill_one_another_across_sizes_and_light() -> None:
     large = texture(2 * HEIGHT, 2 * WIDTH, seed=8)
     turn = cv2.getRotationMatrix2D((WIDTH, HEIGHT), 5, 0.9)

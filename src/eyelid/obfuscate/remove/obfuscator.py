@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 HELD_BYTES: Final = 192 * 2**20
 """Memory for frames that wait, and as much again for frames that were there before."""
-AHEAD_S: Final = 1.5
-"""How far before and after a frame others are asked what lies behind its holes, in seconds."""
+AHEAD_S: Final = 4.0
+"""How long a frame waits for those that may show what lies behind its holes, in seconds: at the beginning of a
+film they are all there is."""
 
 PAST_S: Final = 12.0
 """For how long a few frames are kept after they left, in seconds."""
@@ -37,6 +38,8 @@ PAST_S: Final = 12.0
 _GAPS_S: Final = (0.04, 0.1, 0.2, 0.35, 0.55, 0.85, 1.4, 3.0, 6.0, 11.0)
 """Dense where near: each view uncovers a strip more of what is behind a hole, and its flow is measured beside
 what the one before uncovered instead of being carried far inside."""
+_PAST_DENSE_S: Final = 1.5
+"""For how long all frames that left are kept, in seconds; then one in each step."""
 _PAST_STEP_S: Final = 0.5
 _MOST_VIEWS: Final = 12
 _MOST_PHOTOS: Final = 6
@@ -163,7 +166,7 @@ class RemoveObfuscator(Obfuscator):
         return next(self.stream([(frame, detections)]))
 
     def stream(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[SafeFrame]:
-        """Remove what was detected in every frame; holds back at most 1.5 s and 192 MiB of them.
+        """Remove what was detected in every frame; holds back at most 4 s and 192 MiB of them.
 
         With samples of a fixed camera nothing is held back. With a second look half a second more is, and at
         most 192 MiB more.
@@ -365,7 +368,7 @@ def _thin(before: deque[_Shot], now: float) -> None:
         size += shot.picture.nbytes
         if size > HELD_BYTES or now - shot.time > PAST_S:
             break
-        if now - shot.time <= AHEAD_S or not kept or kept[-1].time - shot.time >= _PAST_STEP_S:
+        if now - shot.time <= _PAST_DENSE_S or not kept or kept[-1].time - shot.time >= _PAST_STEP_S:
             kept.append(shot)
     before.clear()
     before.extend(reversed(kept))
