@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 HELD_BYTES: Final = 192 * 2**20
 """Memory for frames that wait, and as much again for frames that were there before."""
 AHEAD_S: Final = 4.0
-"""How long a frame waits for those that may show what lies behind its holes, in seconds: at the beginning of a
-film they are all there is."""
+"""How long a frame waits for those that may show what lies behind its holes, in seconds: for the first frames
+of a film they are all there is."""
 
 PAST_S: Final = 12.0
 """For how long a few frames are kept after they left, in seconds."""
