@@ -17,9 +17,7 @@ def test_as_much_as_there_may_be(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_bytes(b"abcd")
     assert read_limited("list", path, 4) == b"abcd"
-    with pytest.raises(
-        InputError, match=r"^the list \S+ is larger than 3 bytes; is it the right file\?$"
-    ):
+    with pytest.raises(InputError, match=r"^the list \S+ is larger than 3 bytes; is it the right file\?$"):
         read_limited("list", path, 3)
 
 
