@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eyelid.detect.objects import ObjectDetector
-    from eyelid.obfuscate.remove.obfuscator import _Shot as Shot
     from eyelid.obfuscate.remove.picture import Mask
+    from eyelid.obfuscate.remove.shots import Shot
     from eyelid.types import Bgr
 
 SURE: Final = 0.3

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from eyelid.obfuscate.remove.obfuscator import AHEAD_S, GLANCE_S, RemoveObfuscator
+from eyelid.obfuscate.remove.glances import between
+from eyelid.obfuscate.remove.obfuscator import GLANCE_S, RemoveObfuscator
+from eyelid.obfuscate.remove.shots import AHEAD_S
 from eyelid.types import Detections, RawFrame, Target
 from tests.obfuscate.frames import detections, make
 from tests.obfuscate.remove.scenes import HEIGHT, THING, WIDTH, frame, person, texture, with_thing
@@ -125,6 +127,27 @@ def test_a_find_in_one_glance_goes_from_the_glance_before_to_the_glance_after(se
     assert gone == list(range(seen_at - 4, seen_at + 6))
 
 
+def test_who_walks_between_two_glances_goes_from_all_frames_between() -> None:
+    places = [(40 + 8 * i, 90) for i in range(11)]
+    frames = [(frame(with_thing(PLACE, *xy, seed=1), i), Detections.none()) for i, xy in enumerate(places)]
+    before = [picture.planes[0].samples.copy() for picture, _ in frames]
+    obfuscator = RemoveObfuscator()
+    obfuscator.recheck(lambda f: person(*places[f.index]))
+    list(obfuscator.stream(frames))
+    for (x, y), (picture, _), then in zip(places, frames, before, strict=True):
+        part = np.s_[y : y + THING[1], x : x + THING[0]]
+        assert (picture.planes[0].samples[part] == then[part]).mean() < 0.1
+
+
+def test_two_people_at_two_places_are_not_one_who_walks() -> None:
+    assert len(between(person(20, 90), person(200, 90))) == 0
+    face = replace(person(30, 90), targets=(Target.FACE,))
+    assert len(between(person(20, 90), face)) == 0
+    assert between(person(20, 90), person(30, 95)).boxes.tolist() == [
+        [*person(20, 90).boxes[0, :2].tolist(), *person(30, 95).boxes[0, 2:].tolist()]
+    ]
+
+
 def test_what_a_detector_in_a_film_hardly_believes_is_left() -> None:
     doubt = replace(person(180, 90), scores=np.array([0.2], np.float32))
     obfuscator = RemoveObfuscator()
@@ -135,12 +158,14 @@ def test_what_a_detector_in_a_film_hardly_believes_is_left() -> None:
 
 
 @pytest.mark.parametrize("answer", [None, detections((1, float("nan"), 4, 4))], ids=["failed", "not finite"])
-def test_a_glance_that_fails_covers_the_frames_since_the_last(answer: Detections | None) -> None:
+def test_a_glance_that_fails_covers_from_the_glance_before_to_the_glance_after(
+    answer: Detections | None,
+) -> None:
     obfuscator = RemoveObfuscator()
     obfuscator.recheck(lambda f: answer if f.index == 5 else Detections.none())
     for safe in obfuscator.stream(film(12)):
         black = all((plane.samples == plane.black).all() for plane in safe.planes)
-        assert black == (1 <= safe.index <= 5)
+        assert black == (1 <= safe.index <= 10)
 
 
 def test_glances_hold_back_half_a_second() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyelid.obfuscate.registry import parse
-from eyelid.obfuscate.remove.obfuscator import AHEAD_S, RemoveObfuscator
+from eyelid.obfuscate.remove.obfuscator import RemoveObfuscator
 from eyelid.obfuscate.remove.parameters import Remove
-from eyelid.types import Detections, RawFrame, SafeFrame, Target
+from eyelid.obfuscate.remove.shots import AHEAD_S
+from eyelid.types import Detections, Plane, RawFrame, SafeFrame, Target
 from tests.obfuscate.frames import MODES, Mode, boxes, copies, detections, make, sizes
 from tests.obfuscate.remove.scenes import HEIGHT, THING, WIDTH, frame, person, psnr, texture, with_thing
 
@@ -244,6 +246,25 @@ def test_a_frame_in_doubt_is_black_and_lends_nothing(found: Detections | None) -
         assert (plane.samples == plane.black).all()
     for other in (1, 3):
         assert safe[other].planes[0].samples.std() > 10
+
+
+def test_a_view_in_doubt_lends_nothing() -> None:
+    page = frame(with_thing(PLACE, 60, 50, seed=1), moving=False)
+    obfuscator = RemoveObfuscator()
+    obfuscator.prepare([(frame(PLACE, moving=False), detections((1, math.nan, 4, 4)))])
+    obfuscator.apply(page, person(60, 50))
+    assert obfuscator.fill.pixels_from_views == 0
+
+
+def test_a_page_of_another_mode_than_the_views_is_filled_by_invention() -> None:
+    pages = [frame(with_thing(PLACE, 60, 50, seed=i), moving=False) for i in range(2)]
+    pages[1] = dataclasses.replace(pages[1], planes=(Plane("L", pages[1].planes[0].samples, 0),))
+    obfuscator = RemoveObfuscator()
+    obfuscator.prepare([(frame(PLACE, moving=False), Detections.none())])
+    filled = [
+        obfuscator.fill.pixels_from_views for _ in obfuscator.stream((p, person(60, 50)) for p in pages)
+    ]
+    assert filled[0] == filled[1] > 0
 
 
 def test_nothing_found_changes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -67,7 +68,7 @@ def target_of(picture: Picture, box: Box, part: Mask) -> Target:
 def look(target: Target, source: Picture, maps: Sequence[Homography]) -> Look | None:
     """Return what a source shows in the target's box by the plane that fits its rim best, if one fits.
 
-    Nothing comes from a pixel within a few pixels of the source's own hole.
+    Nothing comes from a pixel within a few pixels of the source's own hole, or what was smoothed into it.
     """
     found = [plain for matrix in maps if (plain := _warped(target, source, matrix)) is not None]
     best = min(found, key=lambda plain: plain.error, default=None)
@@ -161,10 +162,13 @@ def _warped(target: Target, source: Picture, matrix: Homography) -> Look | None:
     to_part = np.array([[1, 0, -part.x0], [0, 1, -part.y0], [0, 0, 1]], np.float64)
     from_box = np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1]], np.float64)
     inverse = to_part @ matrix @ from_box
-    stack, hole = source.stack(part), dilate(source.hole[part.slices], _EDGE)
+    stack, reach = source.stack(part), _EDGE
     shrink = np.sqrt(part.area / box.area)
     if shrink > 1.5:
-        stack = np.asarray(cv2.GaussianBlur(stack, (0, 0), 0.4 * shrink), np.float32).reshape(stack.shape)
+        sigma = 0.4 * shrink
+        reach += math.ceil(4 * sigma)  # as far as OpenCV's kernel reaches for float samples
+        stack = np.asarray(cv2.GaussianBlur(stack, (0, 0), sigma), np.float32).reshape(stack.shape)
+    hole = dilate(source.hole[part.slices], reach)
     size, flags = (box.x1 - box.x0, box.y1 - box.y0), cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     warped = cv2.warpPerspective(stack, inverse, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     free = cv2.warpPerspective(

@@ -4,47 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from eyelid.obfuscate.base import Obfuscator
 from eyelid.obfuscate.regions import is_finite, regions
-from eyelid.obfuscate.remove.align import Features, features, homographies, matches
+from eyelid.obfuscate.remove.align import matches
 from eyelid.obfuscate.remove.background import Background, background
 from eyelid.obfuscate.remove.fill import fill_from_place, fill_from_views
-from eyelid.obfuscate.remove.picture import Picture, dilate, in_layout, opened, whole_blocks
+from eyelid.obfuscate.remove.glances import between
+from eyelid.obfuscate.remove.picture import dilate, in_layout, opened, whole_blocks
+from eyelid.obfuscate.remove.shots import HELD_BYTES, Other, Shot, is_due, nearest, thin
 from eyelid.types import _SEAL, Detections, Fill, Guarantee, GuaranteeKind, SafeFrame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from eyelid.obfuscate.regions import Coverage, Patch
-    from eyelid.obfuscate.remove.align import Homography
     from eyelid.obfuscate.remove.picture import Mask
     from eyelid.types import Plane, RawFrame
 
-HELD_BYTES: Final = 192 * 2**20
-"""Memory for frames that wait, and as much again for frames that were there before."""
-AHEAD_S: Final = 4.0
-"""How long a frame waits for those that may show what lies behind its holes, in seconds: for the first frames
-of a film they are all there is."""
-
-PAST_S: Final = 12.0
-"""For how long a few frames are kept after they left, in seconds."""
-
-_GAPS_S: Final = (0.04, 0.1, 0.2, 0.35, 0.55, 0.85, 1.4, 3.0, 6.0, 11.0)
-"""Dense where near: each view uncovers a strip more of what is behind a hole, and its flow is measured beside
-what the one before uncovered instead of being carried far inside."""
-_PAST_DENSE_S: Final = 1.5
-"""For how long all frames that left are kept, in seconds; then one in each step."""
-_PAST_STEP_S: Final = 0.5
 _MOST_VIEWS: Final = 12
 _MOST_PHOTOS: Final = 6
-_MOVING = (800, 1500, 2)  # long side, features and planes: many frames
-_APART = (1600, 8000, 6)  # photos from different places
 _GROWN: Final = 0.01
 """Parts of the long side of the picture that the outline of a detection grows at least."""
 _THUMBNAIL: Final = 640
@@ -53,42 +36,6 @@ GLANCE_S: Final = 0.5
 """How often a filled film is looked at again, in seconds."""
 _SEEN: Final = 0.3
 """The least score of a find in a filled film that is covered; in films detectors also say what they doubt."""
-
-
-@dataclass(eq=False)
-class _Shot:
-    """A frame on its way through: everything of it that was detected is destroyed already."""
-
-    frame: RawFrame
-    picture: Picture | None
-    time: float
-    moving: bool
-
-    @cached_property
-    def features(self) -> Features:
-        """The points of it that other pictures can be matched by."""
-        assert self.picture is not None
-        return features(self.picture, *(_MOVING if self.moving else _APART)[:2])
-
-
-@dataclass(eq=False)
-class _Other:
-    """Another picture as a source for the holes of a target."""
-
-    target: _Shot
-    shot: _Shot
-
-    @property
-    def picture(self) -> Picture:
-        """The other picture."""
-        assert self.shot.picture is not None
-        return self.shot.picture
-
-    @cached_property
-    def maps(self) -> list[Homography]:
-        """The maps from the target to it."""
-        most = (_MOVING if self.target.moving else _APART)[2]
-        return homographies(self.target.features, self.shot.features, most)
 
 
 class RemoveObfuscator(Obfuscator):
@@ -101,7 +48,7 @@ class RemoveObfuscator(Obfuscator):
     def __init__(self, coverage: Coverage | None = None) -> None:
         super().__init__(coverage)
         self._views: Iterable[tuple[RawFrame, Detections]] = ()
-        self._sources: list[_Shot] | None = None
+        self._sources: list[Shot] | None = None
         self._place: Background | None = None
         self._look: Callable[[RawFrame], Detections | None] | None = None
         self._from_views = self._invented = 0
@@ -143,7 +90,7 @@ class RemoveObfuscator(Obfuscator):
         )
         film = (
             f"In two glances a second at the filled film the detectors found {self._glimpsed} more, which "
-            "were covered from the glance before to the glance after."
+            "were covered, with what lies between them, from the glance before to the glance after."
         )
         return (*((pages,) if self._again else ()), *((film,) if self._glimpsed else ()))
 
@@ -178,13 +125,13 @@ class RemoveObfuscator(Obfuscator):
                 self._from_views += int((shot.picture.hole & ~invented).sum())
             yield SafeFrame(shot.frame, _SEAL)
 
-    def _filled(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[tuple[_Shot, Mask]]:
+    def _filled(self, frames: Iterable[tuple[RawFrame, Detections | None]]) -> Iterator[tuple[Shot, Mask]]:
         """Yield every frame filled, with the pixels of it that were invented."""
-        before: deque[_Shot] = deque()
-        waiting: deque[_Shot] = deque()
+        before: deque[Shot] = deque()
+        waiting: deque[Shot] = deque()
         for frame, detections in frames:
             waiting.append(self._open(frame, detections))
-            while waiting and (self._place is not None or _is_due(waiting)):
+            while waiting and (self._place is not None or is_due(waiting)):
                 yield self._close(waiting, before)
         while waiting:
             yield self._close(waiting, before)
@@ -193,16 +140,16 @@ class RemoveObfuscator(Obfuscator):
         del plane, patches
         raise AssertionError("regions are filled plane by plane in stream()")
 
-    def _open(self, frame: RawFrame, detections: Detections | None) -> _Shot:
+    def _open(self, frame: RawFrame, detections: Detections | None) -> Shot:
         """Destroy what was detected; what is left may be looked at."""
         time = float(frame.time or 0)
         if detections is None or not is_finite(detections):
             self.cover_frame(frame)
-            return _Shot(frame, None, time, frame.time is not None)
+            return Shot(frame, None, time, frame.time is not None)
         picture = opened(frame, self._core(frame, detections))
         if self._sources is None:
-            self._sources = self._read_views(_Shot(frame, picture, time, frame.time is not None))
-        return _Shot(frame, picture, time, frame.time is not None)
+            self._sources = self._read_views(Shot(frame, picture, time, frame.time is not None))
+        return Shot(frame, picture, time, frame.time is not None)
 
     def _core(self, frame: RawFrame, detections: Detections) -> Mask:
         core = np.zeros((frame.height, frame.width), np.bool_)
@@ -212,24 +159,26 @@ class RemoveObfuscator(Obfuscator):
             dilate(core, max(2, round(_GROWN / 2 * max(frame.width, frame.height)))) if core.any() else core
         )
 
-    def _read_views(self, first: _Shot) -> list[_Shot]:
+    def _read_views(self, first: Shot) -> list[Shot]:
         """Make a background of the views, or keep them: of photos only those that have most in common."""
-        like, shots = first.picture, list[_Shot]()
+        like, shots = first.picture, list[Shot]()
         assert like is not None
         for frame, detections in self._views:
+            if not is_finite(detections):  # nobody knows what it must not lend
+                continue
             core = self._core(frame, detections)
             for plane in frame.planes:
                 if plane.name == "A":  # nobody sees the colours there
                     core |= plane.samples == 0
             picture = in_layout(opened(frame, core), like, frame)
-            shots.append(_Shot(frame, picture, float(frame.time or 0), frame.time is not None))
+            shots.append(Shot(frame, picture, float(frame.time or 0), frame.time is not None))
             if not first.moving and len(shots) > _MOST_PHOTOS:
                 shots.sort(key=lambda shot: -len(matches(first.features, shot.features)[0]))
                 shots.pop()
         self._place = background([shot.picture for shot in shots if shot.picture is not None], _THUMBNAIL)
         return [] if self._place is not None else shots
 
-    def _close(self, waiting: deque[_Shot], before: deque[_Shot]) -> tuple[_Shot, Mask]:
+    def _close(self, waiting: deque[Shot], before: deque[Shot]) -> tuple[Shot, Mask]:
         """Fill the oldest frame that waits, and return it with the pixels that were invented."""
         shot = waiting.popleft()
         invented = np.zeros((shot.frame.height, shot.frame.width), np.bool_)
@@ -240,19 +189,20 @@ class RemoveObfuscator(Obfuscator):
                 invented = self._rechecked(shot, self._look, invented)
             if shot.moving:
                 before.append(shot)
-        _thin(before, shot.time)
+        thin(before, shot.time)
         return shot, invented
 
     def _glanced(
-        self, filled: Iterable[tuple[_Shot, Mask]], look: Callable[[RawFrame], Detections | None]
-    ) -> Iterator[tuple[_Shot, Mask]]:
+        self, filled: Iterable[tuple[Shot, Mask]], look: Callable[[RawFrame], Detections | None]
+    ) -> Iterator[tuple[Shot, Mask]]:
         """Look at a filled film twice a second; what is found goes from all frames between two glances.
 
-        By invention alone, because nobody looks a third time. Where a look fails, all frames since the last
-        one are covered whole.
+        By invention alone, because nobody looks a third time. Where a look fails, all frames from the one
+        before to the one after are covered whole.
         """
-        held: list[tuple[_Shot, Mask]] = []
-        last, due, size = Detections.none(), -math.inf, 0
+        held: list[tuple[Shot, Mask]] = []
+        last: Detections | None = Detections.none()
+        due, size = -math.inf, 0
         for shot, invented in filled:
             if not shot.moving:
                 yield shot, invented
@@ -267,22 +217,28 @@ class RemoveObfuscator(Obfuscator):
 
     def _cleared(
         self,
-        held: Sequence[tuple[_Shot, Mask]],
+        held: Sequence[tuple[Shot, Mask]],
         look: Callable[[RawFrame], Detections | None],
-        last: Detections,
-    ) -> Generator[tuple[_Shot, Mask], None, Detections]:
-        """Take what is found in the newest frame, and was in the ``last``, out of all; return the former."""
+        last: Detections | None,
+    ) -> Generator[tuple[Shot, Mask], None, Detections | None]:
+        """Take what is found in the newest frame, and was in the ``last``, out of all; return the former.
+
+        None stands for a look that failed, before and after which nobody knows what is there.
+        """
         found = look(held[-1][0].frame)
-        if found is None or not is_finite(found):
+        if found is not None and not is_finite(found):
+            found = None
+        if found is not None:
+            found = found.select(found.scores >= _SEEN)
+            self._glimpsed += len(found)
+        if found is None or last is None:
             for shot, invented in held:
                 self.cover_frame(shot.frame)
                 if shot.picture is not None:  # it lends nothing any more
                     shot.picture.hole[...] = True
                 yield shot, np.ones_like(invented)
-            return Detections.none()
-        found = found.select(found.scores >= _SEEN)
-        self._glimpsed += len(found)
-        both = Detections.concatenate([last, found])
+            return found
+        both = Detections.concatenate([last, found, between(last, found)])
         for shot, invented in held:
             if shot.picture is not None and len(both):
                 hole = opened(shot.frame, self._core(shot.frame, both))
@@ -292,7 +248,7 @@ class RemoveObfuscator(Obfuscator):
             yield shot, invented
         return found
 
-    def _rechecked(self, shot: _Shot, look: Callable[[RawFrame], Detections | None], invented: Mask) -> Mask:
+    def _rechecked(self, shot: Shot, look: Callable[[RawFrame], Detections | None], invented: Mask) -> Mask:
         """Remove what is found in a filled page: once with the help of the views, then by invention alone.
 
         A page whose look fails is covered whole. Return the pixels that were invented in the end.
@@ -318,7 +274,7 @@ class RemoveObfuscator(Obfuscator):
             _make_opaque(frame, picture.hole)
         return invented
 
-    def _fill(self, shot: _Shot, others: Sequence[_Shot]) -> Mask:
+    def _fill(self, shot: Shot, others: Sequence[Shot]) -> Mask:
         """Fill the holes of a frame; return the pixels that were invented."""
         picture = shot.picture
         assert picture is not None
@@ -329,46 +285,12 @@ class RemoveObfuscator(Obfuscator):
         if not picture.hole.any():
             return picture.hole.copy()
         views = sorted(self._sources or (), key=lambda view: abs(view.time - shot.time))[:_MOST_VIEWS]
-        near = sorted([*_nearest(shot, others), *views], key=lambda other: abs(other.time - shot.time))
-        return fill_from_views(picture, [_Other(shot, other) for other in near])
+        near = sorted([*nearest(shot, others), *views], key=lambda other: abs(other.time - shot.time))
+        alike = [o for o in near if o.picture is not None and picture.can_take_from(o.picture)]
+        return fill_from_views(picture, [Other(shot, other) for other in alike])
 
 
 def _make_opaque(frame: RawFrame, where: Mask) -> None:
     for plane in frame.planes:
         if plane.name == "A":
             plane.samples[where] = plane.black
-
-
-def _is_due(waiting: deque[_Shot]) -> bool:
-    """Return whether the oldest frame has seen enough of what comes after it."""
-    oldest, newest = waiting[0], waiting[-1]
-    size = sum(shot.picture.nbytes for shot in waiting if shot.picture is not None)
-    return not oldest.moving or newest.time - oldest.time >= AHEAD_S or size > HELD_BYTES
-
-
-def _nearest(shot: _Shot, others: Sequence[_Shot]) -> list[_Shot]:
-    """Return frames at growing distances in time, before and after, nearest first."""
-    chosen: dict[int, _Shot] = {}
-    usable = [other for other in others if other.picture is not None and other.moving]
-    for gap in _GAPS_S:
-        for wanted in (shot.time - gap, shot.time + gap):
-            side = [o for o in usable if (o.time < shot.time) == (wanted < shot.time)]
-            nearest = min(side, key=lambda o: abs(o.time - wanted), default=None)
-            if nearest is not None:
-                chosen.setdefault(id(nearest), nearest)
-    return list(chosen.values())
-
-
-def _thin(before: deque[_Shot], now: float) -> None:
-    """Forget frames that left: near ones are kept all, older ones at a distance, very old ones not at all."""
-    kept: list[_Shot] = []
-    size = 0
-    for shot in reversed(before):
-        assert shot.picture is not None
-        size += shot.picture.nbytes
-        if size > HELD_BYTES or now - shot.time > PAST_S:
-            break
-        if now - shot.time <= _PAST_DENSE_S or not kept or kept[-1].time - shot.time >= _PAST_STEP_S:
-            kept.append(shot)
-    before.clear()
-    before.extend(reversed(kept))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LEAST_CLEAR: Final = 40
 """Fewer pixels with a clear flow say nothing about the rest."""
 _SIDE: Final = 512
+_LEAST_SIDE: Final = 16
 _POINTS: Final = 4000
 _REACH: Final = 4
 _TEXTURE: Final = 1.0
@@ -26,7 +27,7 @@ _FLOWS: Final = 12.0
 
 def scale_of(shape: tuple[int, ...]) -> float:
     """Return the size at which flow is measured in a box of so many rows and columns, of its own size."""
-    return min(1.0, _SIDE / max(shape[:2]))
+    return min(1.0, max(_SIDE / max(shape[:2]), _LEAST_SIDE / min(shape[:2])))
 
 
 def flow(here: Stack, there: Stack, seen_here: Mask, seen_there: Mask) -> tuple[Stack, Mask]:
@@ -37,7 +38,7 @@ def flow(here: Stack, there: Stack, seen_here: Mask, seen_there: Mask) -> tuple[
     """
     rows, columns = here.shape
     scale = scale_of(here.shape)
-    size = (max(16, round(columns * scale)), max(16, round(rows * scale)))
+    size = (round(columns * scale), round(rows * scale))
     both = seen_here & seen_there
     pair = []
     for light in (here, there):

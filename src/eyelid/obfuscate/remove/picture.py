@@ -81,6 +81,10 @@ class Picture:
         """Memory that the samples and the hole take."""
         return sum(plane.samples.nbytes for plane in self.planes) + self.hole.nbytes
 
+    def can_take_from(self, other: Picture) -> bool:
+        """Return whether the planes of another mean the same, so that their samples may be pasted here."""
+        return [_meaning(p) for p in self.planes] == [_meaning(p) for p in other.planes]
+
     def box(self, x0: int, y0: int, x1: int, y1: int) -> Box:
         """Return the smallest box of whole blocks around some pixels, cut at the border of the picture."""
         ux, uy = self.unit
@@ -169,7 +173,7 @@ def dilate(mask: Mask, reach: int) -> Mask:
 
 
 def opened(frame: RawFrame, core: Mask) -> Picture:
-    """Return a frame as a picture from whose samples the core is gone; transparency there becomes opaque."""
+    """Return a frame as a picture of its colours from whose samples the core is gone."""
     colours = tuple(plane for plane in frame.planes if plane.name != "A")
     unit = unit_of(colours)
     core = whole_blocks(core, unit)
@@ -184,7 +188,7 @@ def in_layout(picture: Picture, like: Picture, frame: RawFrame) -> Picture:
     ``frame`` is the frame behind ``picture``, already without its hole; it is drawn as 8-bit RGB and taken
     apart anew unless the planes agree as they are.
     """
-    if [_meaning(p) for p in picture.planes] == [_meaning(p) for p in like.planes]:
+    if like.can_take_from(picture):
         return picture
     bgr = frame.bgr()
     luma = cv2.cvtColor(bgr, cv2.COLOR_BGR2YCrCb)

@@ -50,7 +50,6 @@ def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
         # them; they run into one another over a few pixels: no seam shows.
         weight = cv2.blur(believed.astype(np.float32), (_SEAM, _SEAM)) * believed
         weight /= np.float32(found.error) + _LEAST_ERROR
-        weight[wins] = np.maximum(weight[wins], 1e-3)
         total += weight
         light += found.stack * weight[..., None]
     stack = np.asarray(light / np.maximum(total, 1e-6)[..., None], np.float32)
