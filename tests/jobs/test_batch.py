@@ -42,13 +42,13 @@ def test_what_is_done_when_another_worker_dies_is_not_done_again(
 ) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
-    for name in ("a.png", "b.png", "c.png", "d.png"):
+    for name in ("a.png", "b.png", "c.png", "d.png", "e.png"):
         (photos / name).touch()
     waiting = deque(tasks_for([photos], tmp_path / "out", force=False))
-    first, second, third, fourth = waiting
+    first, second, third, fourth, fifth = waiting
     died = deque[Task]()
     monkeypatch.setattr(batch, "ProcessPoolExecutor", BreakingPool)
-    results = list(batch._until_death(Settings(), waiting, 3, died))
+    results = list(batch._until_death(Settings(), waiting, 2, died))
     assert [result.task for result in results] == [second]
-    assert list(died) == [first, third]
-    assert list(waiting) == [fourth]
+    assert list(died) == [first, third, fourth]
+    assert list(waiting) == [fifth]

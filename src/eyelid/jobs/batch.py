@@ -60,8 +60,8 @@ def in_turn(
 def on_processes(settings: Settings, tasks: Sequence[Task], workers: int) -> Iterator[FileResult]:
     """Yield results as ``workers`` processes finish them, with one inference thread each.
 
-    Where a worker dies (killed, out of memory), each file that was being worked on is tried once more alone,
-    and fails when its worker dies again. Closing the iterator ends the workers, which remove what they had
+    Where a worker dies (killed, out of memory), each file that was being worked on, or next, is tried once
+    more alone, and fails when its worker dies again. Closing the iterator ends the workers, which remove what they had
     half done. Raises what an Anonymizer of these settings would raise, before any output begins; only the
     workers make one, so that this process need not load what they load.
     """
@@ -92,7 +92,7 @@ def _until_death(
     )
     try:
         while waiting or running:
-            while waiting and len(running) < workers:
+            while waiting and len(running) < 2 * workers:  # none waits for this process to give it the next
                 with _without_interrupts():
                     running[pool.submit(_run_in_worker, waiting[0])] = waiting[0]
                 waiting.popleft()
