@@ -89,6 +89,31 @@ def test_one_bad_file_does_not_stop_the_folder(
     assert "2 failed" in done.out.splitlines()[-1]
 
 
+def test_the_bad_files_of_a_folder_are_told_at_its_end(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a thousand good files nobody finds the one that failed."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").touch()
+    (photos / "b.txt").write_text("private words")
+    for name in ("c.png", "d.png"):
+        save_still(photos / name, SCENE)
+    told: list[str] = []
+    monkeypatch.setattr("eyelid.cli.report.say", told.append)
+    monkeypatch.setattr("eyelid.cli.report.complain", told.append)
+    assert here("anonymize", photos, *SPOT, "--workers", "1").code == 1
+    assert [
+        next(word for word in ("a.png", "b.txt", "c.png", "d.png", "2 done") if word in line) for line in told
+    ] == [
+        "c.png",
+        "d.png",
+        "b.txt",
+        "a.png",
+        "2 done",
+    ]
+
+
 def test_two_workers_make_the_same_bytes_as_one(folder: Path, here: Here, tmp_path: Path) -> None:
     for workers in ("1", "2"):
         done = here("anonymize", folder, "-o", tmp_path / workers, *SPOT, "--workers", workers)

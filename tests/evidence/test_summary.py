@@ -52,6 +52,43 @@ def test_a_cloaked_face_is_not_called_covered(output: Path) -> None:
     assert "covered" not in line.split("NOT covered")[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters", "words"),
+    [
+        ("solid", {}, None),
+        (
+            "pixelate",
+            {"cells": 8, "levels": 1},
+            "0 bits of a region survive pixelate; with more levels it can be attacked",
+        ),
+        (
+            "blur",
+            {"cells": 4, "levels": 1},
+            "0 bits of a region survive blur; with more levels it can be attacked",
+        ),
+        (
+            "pixelate",
+            {"cells": 8, "levels": 4},
+            "pixelate with 4 levels CAN BE ATTACKED: it leaves what people can be recognised by",
+        ),
+        (
+            "blur",
+            {"cells": 4, "levels": 256},
+            "blur with 256 levels CAN BE ATTACKED: it leaves what people can be recognised by",
+        ),
+    ],
+)
+def test_a_mosaic_and_a_blur_say_that_they_can_be_attacked(
+    name: str, parameters: dict[str, int], words: str | None, output: Path
+) -> None:
+    evidence = still_evidence(output, faces=2)
+    method = Step(name=name, parameters={**parameters})
+    settings = evidence.settings.model_copy(update={"method": method})
+    parts = summary(evidence.model_copy(update={"settings": settings}), Path("e.json")).split(" | ")
+    said = [part for part in parts if "attacked" in part.lower()]
+    assert said == ([words] if words else [])
+
+
 def test_keeping_nobody_is_said(output: Path) -> None:
     kept = Kept(references=1, detections=0, tracks=0)
     line = summary(clip_evidence(output).model_copy(update={"kept": kept}), Path("e.json"))

@@ -163,25 +163,35 @@ def predict(
 
     from eyelid.cli.infer_he_faces import connected
     from eyelid.cli.output import say, say_json
-    from eyelid.errors import InputError
+    from eyelid.errors import InferenceError, InputError
     from eyelid.infer import pictures
+    from eyelid.infer.he.contract import UncalibratedError
     from eyelid.infer.he.network_program import NetworkOffer
 
+    outside: list[str] = []
     with connected(server, key, passphrase_file, authority) as (remote, client):
         told = client.offer
         if not isinstance(told, NetworkOffer):
             raise InputError(f"{server} has a gallery, not a network; use match")
         batch, names = pictures.load_named(images, told.manifest.input_shape)
-        done = 0
         for start in range(0, len(batch), told.manifest.images):
             request = client.encrypt(batch[start : start + told.manifest.images])
             response = remote.run(request.data)
-            classes = client.classes(response, request)
-            scores = client.decrypt(response, request, exact=exact)
-            for found, row in zip(classes.tolist(), scores, strict=True):
+            part = names[start : start + request.rows]
+            try:
+                classes = client.classes(response, request)
+                scores = client.decrypt(response, request, exact=exact)
+            except UncalibratedError as error:  # go on asking: a server must not see what was in its answers
+                outside += [part[row] for row in error.rows]
+                continue
+            for name, found, row in zip(part, classes.tolist(), scores, strict=True):
                 if as_json:
-                    say_json("result", {"image": names[done], "class": found, "scores": row.tolist()})
+                    say_json("result", {"image": name, "class": found, "scores": row.tolist()})
                 else:
                     shown = np.array2string(row, precision=17 if exact else 4, max_line_width=10_000)
-                    say(f"{names[done]}: class {found}, scores {shown}")
-                done += 1
+                    say(f"{name}: class {found}, scores {shown}")
+    if outside:
+        raise InferenceError(
+            f"{', '.join(outside)}: outside of what the network was calibrated for, so the scores mean nothing; "
+            "its owner can compile it with images like these"
+        )

@@ -9,7 +9,7 @@ import typer
 
 from eyelid.cli.output import Display, complain, say, say_json
 from eyelid.errors import EyelidError
-from eyelid.evidence.summary import brief, summary
+from eyelid.evidence.summary import brief, summary, weakness
 from eyelid.jobs.progress import Progress
 from eyelid.jobs.run import anonymize_files
 from eyelid.jobs.tasks import Outcome, tasks_for
@@ -38,11 +38,15 @@ def anonymize_many(
     alone = len(tasks) == 1 and not sources[0].is_dir()
     results: list[FileResult] = []
     with Display(as_json=as_json, quiet=quiet) as display:
-        for result in anonymize_files(tasks, settings, workers=workers, ray=ray, listener=display):
-            results.append(result)
-            if not alone:
-                display(Progress(sources[0], len(results), len(tasks), "files"))
-            _tell(result, alone=alone, as_json=as_json)
+        try:
+            for result in anonymize_files(tasks, settings, workers=workers, ray=ray, listener=display):
+                results.append(result)
+                if not alone:
+                    display(Progress(sources[0], len(results), len(tasks), "files"))
+                _tell(result, alone=alone, as_json=as_json)
+        finally:  # what was refused is told after the rest, or it is lost among a thousand files; if stopped, too
+            if not as_json:
+                _tell_refused(results)
     if not alone:
         _tell_all(results, as_json=as_json)
     failures = {Outcome.FAILED, Outcome.UNSUPPORTED} if alone else {Outcome.FAILED}
@@ -66,8 +70,13 @@ def _tell(result: FileResult, *, alone: bool, as_json: bool) -> None:
         )
     elif result.outcome is Outcome.DONE and result.evidence:
         say(summary(result.evidence, task.evidence) if alone else brief(result.evidence))
-    elif result.outcome is not Outcome.SKIPPED:
-        complain(result.message)
+
+
+def _tell_refused(results: Sequence[FileResult]) -> None:
+    for outcome in (Outcome.UNSUPPORTED, Outcome.FAILED):
+        for result in results:
+            if result.outcome is outcome:
+                complain(result.message)
 
 
 def _tell_all(results: Sequence[FileResult], *, as_json: bool) -> None:
@@ -79,8 +88,10 @@ def _tell_all(results: Sequence[FileResult], *, as_json: bool) -> None:
     made = [result.evidence for result in results if result.evidence]
     limits = dict.fromkeys(limit for evidence in made for limit in evidence.guarantee.not_covered)
     dropped = dict.fromkeys(name for evidence in made for name in evidence.dropped)
+    attackable = dict.fromkeys(words for evidence in made for words in weakness(evidence))
     parts = [
         ", ".join(counted) or "there was no file to anonymise",
+        *attackable,
         f"dropped: {', '.join(dropped) or 'nothing'}",
         f"NOT covered: {'; '.join(limits)}",
         "evidence: beside each output",

@@ -28,6 +28,7 @@ def summary(evidence: Evidence, path: Path) -> str:
     """Say in one line what was found, covered, held, dropped and left open; ``path`` is the evidence file."""
     parts = [
         brief(evidence),
+        *weakness(evidence),
         f"dropped: {', '.join(evidence.dropped) or 'nothing'}",
         f"NOT covered: {'; '.join(evidence.guarantee.not_covered)}",
         *([f"{number(len(evidence.warnings), 'warning', 'warnings')}"] if evidence.warnings else []),
@@ -45,6 +46,17 @@ def brief(evidence: Evidence) -> str:
         *([_spent(evidence.privacy)] if evidence.privacy else []),
     ]
     return " | ".join(parts)
+
+
+def weakness(evidence: Evidence) -> list[str]:
+    """Say of pixelate and blur that they can be attacked, and when; other methods make no such part."""
+    method = evidence.settings.method
+    if method.name not in {"pixelate", "blur"}:
+        return []
+    levels = method.parameters.get("levels")
+    if levels == 1:
+        return [f"0 bits of a region survive {method.name}; with more levels it can be attacked"]
+    return [f"{method.name} with {levels} levels CAN BE ATTACKED: it leaves what people can be recognised by"]
 
 
 def _covered(evidence: Evidence) -> str:

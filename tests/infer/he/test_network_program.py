@@ -15,6 +15,7 @@ from eyelid.infer.he import keys, programs
 from eyelid.infer.he.artefact import Target
 from eyelid.infer.he.client import Client
 from eyelid.infer.he.compile import compile as compile_network
+from eyelid.infer.he.contract import UncalibratedError
 from eyelid.infer.he.network_program import NetworkOffer, offer
 from eyelid.infer.he.server import Server
 from tests.infer.he.conftest import PASSPHRASE
@@ -95,7 +96,11 @@ def test_a_wrong_key_reads_at_chance(desk: Desk, digits: Digits) -> None:
     right = 0
     for image, label in zip(digits.test_images[:40], digits.test_labels[:40], strict=True):
         request = desk.client.encrypt(image[None])
-        right += int(desk.thief.classes(desk.server.run(request.data), request)[0]) == label
+        response = desk.server.run(request.data)
+        with pytest.raises(UncalibratedError):
+            desk.thief.classes(response, request)
+        scores = desk.thief.offer.unpack(desk.thief.decrypt_slots(response, request), 1)
+        right += int(scores.argmax()) == label
     assert right <= 12  # of 40, by chance 4; more has a probability of 1e-4
 
 
@@ -159,3 +164,34 @@ def test_thousands_of_images_at_once(small_digits: Digits, tmp_path: Path, cheap
         exact = client.decrypt(server.run(request.data), request, exact=True)
         assert exact.shape == (len(images), 3)
         assert np.abs(exact - network.run(images)).max() < 0.05
+
+
+@pytest.mark.parametrize("target", list(Target))
+def test_images_out_of_the_calibrated_range_have_no_scores(
+    target: Target, small_digits: Digits, tmp_path: Path, cheap_guesses: None
+) -> None:
+    """Calibrated on images of a tenth of the light: those are answered, the others named and refused."""
+    from eyelid.infer.network import Flatten, Linear, Network, Node, Square
+
+    random = np.random.default_rng(0)
+    nodes = (
+        Node("flatten", Flatten(), ("input",), (64,)),
+        Node("fc1", Linear(random.normal(size=(4, 64)) / 8, np.zeros(4)), ("flatten",), (4,)),
+        Node("square", Square(), ("fc1",), (4,)),
+        Node("fc2", Linear(random.normal(size=(3, 4)), np.zeros(3)), ("square",), (3,)),
+    )
+    network = Network((1, 8, 8), nodes, "0" * 64)
+    dim = small_digits.train_images[:50] / 10
+    path = tmp_path / "server.eyelid"
+    path.write_bytes(compile_network(network, dim, target).save())
+    server = Server(programs.load(path))
+    keys.generate(tmp_path / "k", server.offer.artefact, server.offer.demands, PASSPHRASE)
+    server.add_keys(keys.evaluation_path(tmp_path / "k").read_bytes())
+    client = Client(server.offer, keys.read(tmp_path / "k", PASSPHRASE))
+    for image in dim[:3]:
+        request = client.encrypt(image[None])
+        assert client.classes(server.run(request.data), request)[0] == network.run(image[None]).argmax()
+    for light in (10, 30, 100):  # from scores that are too large to values that wrap around
+        request = client.encrypt(dim[:1] * light)
+        with pytest.raises(UncalibratedError, match="image 1 of the request"):
+            client.decrypt(server.run(request.data), request)

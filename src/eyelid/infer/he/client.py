@@ -10,7 +10,7 @@ import numpy as np
 
 from eyelid.errors import InferenceError, InputError
 from eyelid.infer.he import blob, seeded, wire
-from eyelid.infer.he.contract import Offer
+from eyelid.infer.he.contract import Offer, UncalibratedError
 from eyelid.infer.he.wire import Kind
 
 if TYPE_CHECKING:
@@ -93,10 +93,14 @@ class Client(Generic[T]):
         the key (Li and Micciancio, Eurocrypt 2021: CKKS is not IND-CPA-D secure). Never pass exact scores on.
 
         Raises InputError for what is no answer, InferenceError for one to another request or key, and where
-        the numbers in it are not finite.
+        the numbers in it are not finite; UncalibratedError where they outgrew those of calibration. What the
+        server gets to know must not depend on the last: that would tell it of the key.
         """
         slots = self.decrypt_slots(response, request)
         scores = self.offer.unpack(slots, request.rows)
+        outgrown = np.flatnonzero(self.offer.outgrown(slots, scores)).tolist()
+        if outgrown:
+            raise UncalibratedError(outgrown)
         return scores if exact else np.round(scores / self.offer.rounding) * self.offer.rounding
 
     def classes(self, response: bytes, request: Request) -> NDArray[np.int64]:

@@ -5,20 +5,32 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from eyelid.errors import InferenceError
 from eyelid.infer.he.scheme import Demands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import seal
     from numpy.typing import NDArray
 
     from eyelid.infer.he.evaluation_keys import EvaluationKeys
 
 MAX_CIPHERTEXTS = 4096
+
+
+class UncalibratedError(InferenceError):
+    """Scores that mean nothing, for the values outgrew those of calibration; ``rows`` says whose they are."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.rows = tuple(rows)
+        super().__init__(
+            f"image {', '.join(str(row + 1) for row in self.rows)} of the request lies outside of what the network "
+            "was calibrated for, and its scores mean nothing; compile with images like it"
+        )
 
 
 class Wire(BaseModel):
@@ -53,6 +65,10 @@ class Offer(BaseModel, ABC):
     @abstractmethod
     def unpack(self, slots: NDArray[np.complex128], rows: int) -> NDArray[np.float64]:
         """Return the scores, (rows, scores), of an answer's slots, (response.count, slots)."""
+
+    def outgrown(self, slots: NDArray[np.complex128], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which rows of scores, (rows,), cannot be right, by themselves or by the slots around them."""
+        return np.zeros(len(scores), np.bool_)
 
 
 class Program(ABC):

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from eyelid.infer.he.evaluation_keys import EvaluationKeys
 
 
+SCORES_IN_STEPS = 64
+"""The largest score that calibration saw is above a half of so many steps of rounding, and no more than all."""
+
+
 class NetworkOffer(Offer):
     """A network as clients see it: what images it takes, how many scores it gives, nothing of its layers."""
 
@@ -36,6 +40,16 @@ class NetworkOffer(Offer):
     def unpack(self, slots: NDArray[np.complex128], rows: int) -> NDArray[np.float64]:
         """Return the logits, (rows, classes)."""
         return decode(list(slots.real), self.manifest, rows)
+
+    def outgrown(self, slots: NDArray[np.complex128], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return whose scores are over twice those of calibration, (rows,); all, if values wrapped around.
+
+        A coefficient that wraps adds a wave of four times those scores to all slots. It has imaginary parts,
+        of which a right answer has nothing but noise.
+        """
+        most = 2 * SCORES_IN_STEPS * self.rounding
+        wrapped = np.abs(slots.imag).max() > most / 2
+        return np.asarray(wrapped | (np.abs(scores).max(axis=1) > most))
 
 
 def offer(artefact: Artefact, name: str, digest: str) -> NetworkOffer:
@@ -63,7 +77,7 @@ def _rounding(manifest: Manifest, last: StageRecord) -> float:
     """Return a power of two between a 64th and a 32nd of the largest score that calibration saw."""
     room = math.log2(math.prod(manifest.scheme.moduli[: last.primes - 1 or 1])) - 1
     scale = last.scale if last.squares else last.product_scale
-    return 2.0 ** (math.ceil(room - last.headroom_bits - math.log2(scale)) - 6)
+    return 2.0 ** (math.ceil(room - last.headroom_bits - math.log2(scale))) / SCORES_IN_STEPS
 
 
 class NetworkProgram(Program):
