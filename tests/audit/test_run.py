@@ -6,15 +6,21 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 import eyelid
+from eyelid.audit import run
 from eyelid.audit.file import read, report_paths, write
 from eyelid.audit.model import Standing
 from eyelid.audit.run import AuditSettings, audit
+from eyelid.audit.verdict import judge
 from eyelid.errors import EvidenceError, InputError, UsageError
 from eyelid.evidence.signing import generate_signing_key, load_signing_key
+from eyelid.media.kinds import MediaKind
+from eyelid.types import Target
 from tests.attack.faces import invented
+from tests.audit.people import black, tracks_of
 
 PORTRAIT = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
 
@@ -55,6 +61,27 @@ def test_an_uncovered_portrait_is_exposed(folder: Path) -> None:
     assert record.visible
     assert record.evidence is None
     assert any("no evidence" in warning for warning in record.warnings)
+
+
+@pytest.mark.parametrize(
+    ("repeat", "standing"), [(False, Standing.AT_CHANCE), (True, Standing.BY_CONTEXT)], ids=str
+)
+def test_who_is_black_and_wears_the_same_clothes_is_named_by_them(repeat: bool, standing: Standing) -> None:
+    """A solid fill hides every face; the bodies stay in view, in clothes of their own or in a uniform."""
+    tracks = tracks_of(black, people=12, each=4)
+    random = np.random.default_rng(0)
+    for track in tracks:
+        colour = random.integers(20, 235, 3)
+        for sighting in track.sightings:
+            if repeat:
+                sighting.body[:] = np.clip(colour + random.normal(0, 6, sighting.body.shape), 0, 255)
+            sighting.hidden[:30] = True
+    findings = run._Findings()
+    run._identify(findings, tracks, None, (Target.FACE,), np.zeros((0, 112, 92), np.uint8), MediaKind.VIDEO)
+    run._context(findings, tracks)
+    verdict = judge(findings.attacks, (), None, None, len(tracks), len(tracks))
+    assert verdict.standing is standing
+    assert ("clothes" in verdict.reason) == repeat
 
 
 def test_an_audit_comes_back_from_its_file_and_not_from_an_edited_one(folder: Path) -> None:

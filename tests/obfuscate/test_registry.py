@@ -57,6 +57,24 @@ def test_a_wrong_method_is_one_clear_sentence(text: str) -> None:
     assert "pydantic" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "given", "words"),
+    [
+        ("dp-pixelate", {"epsilon": 0.0}, "epsilon 0: "),
+        ("dp-pixelate", {"epsilon": -1.0}, "epsilon -1: "),
+        ("dp-pixelate", {"epsilon": float("nan")}, "epsilon nan: "),
+        ("dp-pixelate", {"pixels": 0}, "pixels 0: "),
+        ("pixelate:four", {}, "cells four: "),
+        ("dp-pixelate:eps=1,budget=.5", {}, "'dp-pixelate:eps=1,budget=.5': budget 0.5 is less"),
+        ("lock", {}, "'lock': key: field required"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_its_value(text: str, given: dict[str, float], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(text, given)
+    assert f"cannot use {words}" in str(error.value)
+
+
 def test_every_method_is_listed_once() -> None:
     assert len(NAMES) == len(set(NAMES))
     shipped = {"solid", "pixelate", "blur", "lock", "dp-pixelate", "dp-blur", "metric", "svd", "cloak"}

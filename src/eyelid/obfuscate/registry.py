@@ -93,10 +93,20 @@ def parse(text: str, given: Mapping[str, float | None] | None = None) -> Method:
         method: Method = TypeAdapter[Method](Method).validate_python(values)
     except ValidationError as error:
         problem = error.errors()[0]
-        where = " ".join(str(part) for part in problem["loc"][1:]) or "this"
+        field = " ".join(str(part) for part in problem["loc"][1:])
         reason = problem["msg"].removeprefix("Value error, ").lower()
-        raise UsageError(f"the method {name} cannot use {where} in {text!r}: {reason}; correct it") from None
+        raise UsageError(
+            f"the method {name} cannot use {_named(field, values, text)}: {reason}; correct it"
+        ) from None
     return method
+
+
+def _named(field: str, values: Mapping[str, Any], text: str) -> str:
+    """Return what is wrong as the user knows it: a parameter with its value, or all of what was typed."""
+    if field not in values:
+        return f"{text!r}" + (f": {field}" if field else "")
+    value = values[field]
+    return f"{field} {value:.16g}" if isinstance(value, float) else f"{field} {value}"
 
 
 def _option(typed: str, options: list[str]) -> str | None:
