@@ -44,7 +44,7 @@ def anonymize_many(
                 if not alone:
                     display(Progress(sources[0], len(results), len(tasks), "files"))
                 _tell(result, alone=alone, as_json=as_json)
-        finally:  # what was refused is told after the rest, or it is lost among a thousand files; if stopped, too
+        finally:  # told last, stopped or not: between a thousand good files nobody finds them
             if not as_json:
                 _tell_refused(results)
     if not alone:

@@ -160,7 +160,10 @@ class CocoDetections:
         try:
             content = CocoFile.model_validate_json(path.read_bytes())
         except OSError as error:
-            raise InputError(f"cannot read the detections in {path}: {error.strerror}") from None
+            raise InputError(
+                f"cannot read the detections in {path}: {error.strerror}; "
+                "name a file that 'eyelid detect --format coco' wrote"
+            ) from None
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the file"

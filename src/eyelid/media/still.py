@@ -217,7 +217,7 @@ class StillReader:
         if width * height > self._max_pixels:
             raise InputError(
                 f"{self._path} has {width} x {height} pixels, more than the limit of {self._max_pixels}; "
-                "scale it down, or raise max_pixels if you trust the file"
+                "scale it down, or cut it into parts"
             )
 
 
