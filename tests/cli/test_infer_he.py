@@ -16,6 +16,7 @@ from eyelid.infer.he.server import Server
 from eyelid.infer.he.service import application
 from eyelid.infer.serving import serving
 from tests.infer.certificate import make_certificate
+from tests.infer.networks import OnnxBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,3 +203,21 @@ def test_a_model_that_is_none_and_a_target_that_is_none(here: Here, desk: Path) 
     assert wrong.code == 2
     assert "latency or throughput" in wrong.sentence
     assert not (desk / "server.eyelid").exists()
+
+
+def test_images_out_of_the_calibrated_range_are_named_at_the_end(here: Here, desk: Path) -> None:
+    build = OnnxBuilder((1, 4, 4))
+    build.add("Flatten", "flat")
+    build.add("MatMul", "scores", build.last, np.eye(16, 3, dtype=np.float32))
+    build.save(desk / "small.onnx")
+    dim = np.random.default_rng(0).random((5, 1, 4, 4)) / 20
+    np.save(desk / "dim.npy", dim)
+    np.save(desk / "mixed.npy", np.stack([dim[0], dim[1] * 0 + 1, dim[2]]))
+    assert here("infer", "he", "compile", "small.onnx", "--calibrate", "dim.npy", "-o", "s.eyelid").code == 0
+    assert here("infer", "he", "keygen", "s.eyelid").code == 0
+    with serving(application(Server(programs.load(desk / "s.eyelid")))) as where:
+        assert here("infer", "he", "predict", "dim.npy", "--server", where).code == 0
+        some = here("infer", "he", "predict", "mixed.npy", "--server", where)
+    assert some.code == 1
+    assert [line.split(":")[0] for line in some.out.splitlines()] == ["mixed.npy[0]", "mixed.npy[2]"]
+    assert some.sentence.startswith("mixed.npy[1]: outside of what the network was calibrated for")

@@ -95,11 +95,21 @@ def test_groups_padding_residual_and_own_bias(tmp_path: Path) -> None:
     agrees(network, path)
 
 
-@pytest.mark.parametrize(("kind", "rewrite"), [("MaxPool", "AveragePool"), ("Softmax", "leave it out")])
+@pytest.mark.parametrize(
+    ("kind", "rewrite"), [("MaxPool", "AveragePool"), ("Softmax", "use nothing in its place")]
+)
 def test_an_unsupported_operator_is_named_with_a_way_out(tmp_path: Path, kind: str, rewrite: str) -> None:
     build = OnnxBuilder((1, 4, 4))
     build.add(kind, "odd_one", **({"kernel_shape": [2, 2]} if kind == "MaxPool" else {}))
     with pytest.raises(UnsupportedError, match=f"node odd_one is {kind}.*{rewrite}"):
+        read(build.save(tmp_path / "odd.onnx"))
+
+
+@pytest.mark.parametrize("kind", ["Gelu", "NoSuch"])
+def test_an_operator_that_the_file_s_version_does_not_have_is_named(tmp_path: Path, kind: str) -> None:
+    build = OnnxBuilder((1, 4, 4))
+    build.add(kind, "odd_one")
+    with pytest.raises(UnsupportedError, match=f"node odd_one is {kind}.*use .*Relu"):
         read(build.save(tmp_path / "odd.onnx"))
 
 

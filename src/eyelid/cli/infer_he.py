@@ -192,6 +192,6 @@ def predict(
                     say(f"{name}: class {found}, scores {shown}")
     if outside:
         raise InferenceError(
-            f"{', '.join(outside)}: outside of what the network was calibrated for, so the scores mean nothing; "
-            "its owner can compile it with images like these"
+            f"{', '.join(outside)}: outside of what the network was calibrated for, so the scores mean "
+            "nothing; its owner can compile it with images like these"
         )

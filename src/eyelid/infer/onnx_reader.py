@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 REWRITES = {
     "MaxPool": "AveragePool of the same kernel and stride, then train on for an epoch",
     "GlobalMaxPool": "GlobalAveragePool",
-    "Sigmoid": "Relu, or leave it out where it is the last layer: the order of the scores stays",
-    "Softmax": "leave it out: the order of the logits is the same, and the client can apply it",
-    "LogSoftmax": "leave it out: the order of the logits is the same, and the client can apply it",
+    "Sigmoid": "Relu, or nothing where it is the last layer: the order of the scores stays",
+    "Softmax": "nothing in its place: the order of the logits is the same, and the client can apply it",
+    "LogSoftmax": "nothing in its place: the order of the logits is the same, and the client can apply it",
     "Tanh": "Relu",
     "LeakyRelu": "Relu",
     "PRelu": "Relu",
@@ -91,10 +91,30 @@ def read(path: Path) -> Network:
                 f"{path} keeps its weights in another file; export it as one, with external_data=False, "
                 "or load it with onnx.load and save it with onnx.save."
             )
+        _check_operators(path, model)
         onnx.checker.check_model(model)
     except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
         raise InputError(f"{path} is not a sound ONNX file; export it again.") from error
     return _Reader(path, model).read(hashlib.sha256(source).hexdigest())
+
+
+def _check_operators(path: Path, model: ModelProto) -> None:
+    """Name an operator that ONNX does not have, or not in the version that the file is of."""
+    from onnx import defs
+
+    versions = {item.domain: item.version for item in model.opset_import}
+    for item in model.graph.node:
+        version = versions.get(item.domain)
+        if not item.domain and version and not defs.has(item.op_type, version, item.domain):
+            raise _unsupported(
+                path, item.name or item.op_type, item.op_type, REWRITES.get(item.op_type, NEAREST)
+            )
+
+
+def _unsupported(path: Path, name: str, kind: str, rewrite: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"{path}: node {name} is {kind}, which private inference has no form for; use {rewrite}."
+    )
 
 
 class _Reader:
@@ -269,9 +289,7 @@ class _Reader:
         return InputError(f"{self.path}: the weights of node {name} do not fit its input; export it again.")
 
     def _unsupported(self, name: str, kind: str, rewrite: str) -> UnsupportedError:
-        return UnsupportedError(
-            f"{self.path}: node {name} is {kind}, which private inference has no form for; use {rewrite}."
-        )
+        return _unsupported(self.path, name, kind, rewrite)
 
     def _window(
         self, name: str, shape: tuple[int, ...], kernel: tuple[int, ...], given: Attributes

@@ -28,8 +28,8 @@ class UncalibratedError(InferenceError):
     def __init__(self, rows: Sequence[int]) -> None:
         self.rows = tuple(rows)
         super().__init__(
-            f"image {', '.join(str(row + 1) for row in self.rows)} of the request lies outside of what the network "
-            "was calibrated for, and its scores mean nothing; compile with images like it"
+            f"image {', '.join(str(row + 1) for row in self.rows)} of the request lies outside of what the "
+            "network was calibrated for, and the scores mean nothing; compile with images like it"
         )
 
 
@@ -66,8 +66,12 @@ class Offer(BaseModel, ABC):
     def unpack(self, slots: NDArray[np.complex128], rows: int) -> NDArray[np.float64]:
         """Return the scores, (rows, scores), of an answer's slots, (response.count, slots)."""
 
-    def outgrown(self, slots: NDArray[np.complex128], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which rows of scores, (rows,), cannot be right, by themselves or by the slots around them."""
+    def outgrown(
+        self,
+        slots: NDArray[np.complex128],  # noqa: ARG002 - of those that have a use for it
+        scores: NDArray[np.float64],
+    ) -> NDArray[np.bool_]:
+        """Return which rows of scores, (rows,), cannot be right, by themselves or by the slots around."""
         return np.zeros(len(scores), np.bool_)
 
 

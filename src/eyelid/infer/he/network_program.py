@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SCORES_IN_STEPS = 64
-"""The largest score that calibration saw is above a half of so many steps of rounding, and no more than all."""
+"""The largest score of calibration is so many steps of rounding at most, and more than half as many."""
 
 
 class NetworkOffer(Offer):
