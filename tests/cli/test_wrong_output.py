@@ -1,18 +1,24 @@
-"""Outputs that cannot be had as asked for: the sentence names the option or the file, and what to choose."""
+"""What cannot be read or written as asked for: the sentence names the option or file, and what to choose."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_type_hints
 
 import pytest
 
+from eyelid.cli.app import app
 from tests.canary import Scene, save_scene, save_still
 from tests.media.samples import damaged_tiff
 
 from .program import SPOT, names, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import typer
+    from typer.models import ParameterInfo
+
     from .program import Here
 
 SCENE = Scene()
@@ -116,3 +122,21 @@ def test_libraries_do_not_speak_for_themselves(tmp_path: Path) -> None:
     done = run("anonymize", save_scene(tmp_path / "a.mp4", SCENE, 3), *SPOT, "--preset", "nonsense")
     assert done.code == 2
     assert done.sentence
+
+
+def path_parameters(group: typer.Typer) -> Iterator[tuple[str, ParameterInfo]]:
+    for command in group.registered_commands:
+        assert command.callback is not None
+        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+            if "Path" in str(getattr(hint, "__origin__", "")):
+                yield f"{command.callback.__module__}.{name}", hint.__metadata__[0]
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from path_parameters(inner.typer_instance)
+
+
+def test_an_unreadable_file_is_not_called_wrong_usage() -> None:
+    """Root may read anything, so this looks at what the parser would refuse before we can say what to do."""
+    found = dict(path_parameters(app))
+    assert len(found) > 30
+    assert [name for name, parameter in found.items() if parameter.readable] == []

@@ -25,7 +25,7 @@ from eyelid.cli.options import (
 def anonymize(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder."),
+        typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder.", readable=False),
     ],
     output: Output = None,
     targets: Annotated[
@@ -63,26 +63,35 @@ def anonymize(
     ] = None,
     keep: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PHOTO", help="A person whose face stays visible. May be repeated."),
+        typer.Option(
+            metavar="PHOTO", help="A person whose face stays visible. May be repeated.", readable=False
+        ),
     ] = None,
     on_lost: Annotated[
         str, typer.Option(help="Where a tracked target is lost: hold (cover its last place) or cover-frame.")
     ] = "hold",
     detections: Annotated[
         Path | None,
-        typer.Option(metavar="COCO", help="Cover what this file from 'eyelid detect' says; detect nothing."),
+        typer.Option(
+            metavar="COCO",
+            help="Cover what this file from 'eyelid detect' says; detect nothing.",
+            readable=False,
+        ),
     ] = None,
     detector: Detectors = None,
     views: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Of remove: more photos of the place, to fill photos from."),
+        typer.Option(
+            metavar="FOLDER", help="Of remove: more photos of the place, to fill photos from.", readable=False
+        ),
     ] = None,
     audio: Annotated[str, typer.Option(help="The sound of a video: keep (voices too!) or drop.")] = "keep",
     crf: Annotated[int | None, typer.Option(help="Quality of the video encoder; lower is better.")] = None,
     preset: Annotated[str | None, typer.Option(help="Speed of the video encoder, e.g. veryfast.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Video encoder, e.g. libx264 or libx265.")] = None,
     key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Key of --method lock; see 'eyelid keygen'.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Key of --method lock; see 'eyelid keygen'.", readable=False),
     ] = None,
     sign: Sign = None,
     workers: Annotated[

@@ -24,17 +24,24 @@ MOMENTS = 20
 """So many times are listed for people to read."""
 
 File: TypeAlias = Annotated[
-    Path, typer.Argument(metavar="FILE", help="The anonymised photo or video.", show_default=False)
+    Path,
+    typer.Argument(metavar="FILE", help="The anonymised photo or video.", show_default=False, readable=False),
 ]
 Original: TypeAlias = Annotated[
-    Path | None, typer.Option("--original", metavar="FILE", help="What it was made from, to compare with.")
+    Path | None,
+    typer.Option(
+        "--original", metavar="FILE", help="What it was made from, to compare with.", readable=False
+    ),
 ]
 
 
 def context(
     file: File,
     original: Annotated[
-        Path, typer.Option(metavar="FILE", help="What it was made from: it says where the people are.")
+        Path,
+        typer.Option(
+            metavar="FILE", help="What it was made from: it says where the people are.", readable=False
+        ),
     ],
     detector: Detectors = None,
     device: DeviceOption = "cpu",

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def audit(
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The anonymised photo or video.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="The anonymised photo or video.", readable=False)
+    ],
     original: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What it was made from; the attacks need it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="What it was made from; the attacks need it.", readable=False),
     ] = None,
     prefix: Annotated[
         Path | None,
@@ -25,19 +28,29 @@ def audit(
             "-o",
             metavar="PREFIX",
             help="Write PREFIX.audit.html and PREFIX.audit.json; by default beside OUTPUT.",
+            readable=False,
         ),
     ] = None,
     gallery: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Other people, a folder for each: they make the line-up longer."),
+        typer.Option(
+            metavar="DIR",
+            help="Other people, a folder for each: they make the line-up longer.",
+            readable=False,
+        ),
     ] = None,
     evidence: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The evidence, where it does not lie beside OUTPUT.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The evidence, where it does not lie beside OUTPUT.", readable=False
+        ),
     ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
-            metavar="CSV", help="What happens when: how well a network still learns it is measured."
+            metavar="CSV",
+            help="What happens when: how well a network still learns it is measured.",
+            readable=False,
         ),
     ] = None,
     show_original: Annotated[

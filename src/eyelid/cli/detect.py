@@ -24,7 +24,7 @@ from eyelid.cli.options import (
 
 def detect(
     sources: Annotated[
-        list[Path], typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder.")
+        list[Path], typer.Argument(metavar="SOURCE...", help="Photos, videos, or one folder.", readable=False)
     ],
     output: Output = None,
     format_: Annotated[

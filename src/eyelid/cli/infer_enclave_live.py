@@ -37,7 +37,8 @@ Pcr: TypeAlias = Annotated[
     int, typer.Option("--pcr", min=11, max=14, help="Which PCR holds the measurement of the workload.")
 ]
 SealedKey: TypeAlias = Annotated[
-    Path | None, typer.Option("--sealed-key", help="The model is sealed, and this is its key: see seal.")
+    Path | None,
+    typer.Option("--sealed-key", help="The model is sealed, and this is its key: see seal.", readable=False),
 ]
 
 
@@ -50,7 +51,9 @@ def serve(
     pcr: Pcr = 11,
     ek_chain: Annotated[
         Path | None,
-        typer.Option("--ek-chain", help="PEM certificates between the TPM's and its maker's root."),
+        typer.Option(
+            "--ek-chain", help="PEM certificates between the TPM's and its maker's root.", readable=False
+        ),
     ] = None,
     sealed_key: SealedKey = None,
     threads: Threads = 1,
@@ -131,12 +134,15 @@ def measure(
 def policy(
     model: Model,
     root: Annotated[
-        Path, typer.Option("--root", help="Certificate of the TPM's maker, PEM or DER, that came a safe way.")
+        Path,
+        typer.Option(
+            "--root", help="Certificate of the TPM's maker, PEM or DER, that came a safe way.", readable=False
+        ),
     ],
     assurance: Annotated[
         str, typer.Option("--assurance", help="What it certifies: hardware-tpm, or software-tpm to try out.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The policy to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The policy to write.", readable=False)],
     sealed: Annotated[bool, typer.Option("--sealed", help="The model's file is a sealed one.")] = False,
     threads: Threads = 1,
     least: Least = 0.5,
@@ -161,8 +167,10 @@ def policy(
 
 
 def seal(
-    model: Annotated[Path, typer.Argument(help="An ONNX file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The sealed model; its key is beside it.")],
+    model: Annotated[Path, typer.Argument(help="An ONNX file.", readable=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The sealed model; its key is beside it.", readable=False)
+    ],
     tpm: Tpm = "/dev/tpmrm0",
     pcr: Pcr = 11,
     threads: Threads = 1,
@@ -201,9 +209,11 @@ def seal(
 def predict(
     images: Annotated[list[str], typer.Argument(help="Pictures, and last the server's address.")],
     policy_file: Annotated[
-        Path, typer.Option("--policy", "-p", help="Whom to trust, and what may run there.")
+        Path, typer.Option("--policy", "-p", help="Whom to trust, and what may run there.", readable=False)
     ],
-    ca: Annotated[Path | None, typer.Option("--ca", help="The server's certificate authority, PEM.")] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", help="The server's certificate authority, PEM.", readable=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Appraise a server's evidence and, only if it passes, ask about pictures encrypted to its key."""

@@ -18,17 +18,26 @@ if TYPE_CHECKING:
 def verify(
     url: Annotated[str | None, typer.Argument(help="A server to ask for fresh evidence.")] = None,
     policy: Annotated[
-        Path | None, typer.Option("--policy", "-p", help="Whom to trust, and what may run there.")
+        Path | None,
+        typer.Option("--policy", "-p", help="Whom to trust, and what may run there.", readable=False),
     ] = None,
     evidence: Annotated[
-        Path | None, typer.Option("--evidence", metavar="FILE", help="Saved evidence, in place of a server.")
+        Path | None,
+        typer.Option(
+            "--evidence", metavar="FILE", help="Saved evidence, in place of a server.", readable=False
+        ),
     ] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", help="What FILE is: sev-snp, tdx, sgx, nitro or tpm.")
     ] = None,
     collateral: Annotated[
         Path | None,
-        typer.Option("--collateral", metavar="PATH", help="Folder with certificates and Intel's collateral."),
+        typer.Option(
+            "--collateral",
+            metavar="PATH",
+            help="Folder with certificates and Intel's collateral.",
+            readable=False,
+        ),
     ] = None,
     at: Annotated[
         str | None,
@@ -37,7 +46,9 @@ def verify(
     nonce: Annotated[
         str | None, typer.Option("--nonce", metavar="HEX", help="The nonce for which FILE was made.")
     ] = None,
-    ca: Annotated[Path | None, typer.Option("--ca", help="The server's certificate authority, PEM.")] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", help="The server's certificate authority, PEM.", readable=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Appraise evidence by a policy; the exit code is 0 only if every check passes.

@@ -25,11 +25,16 @@ Authority: TypeAlias = infer_he_faces.Authority
 
 @app.command("compile")
 def compile_model(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The network, as ONNX.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.onnx", help="The network, as ONNX.", readable=False)
+    ],
     calibrate: Annotated[
         list[Path],
         typer.Option(
-            "--calibrate", metavar="PATH", help="Images like those to come: a folder, pictures, or .npy."
+            "--calibrate",
+            metavar="PATH",
+            help="Images like those to come: a folder, pictures, or .npy.",
+            readable=False,
         ),
     ],
     target: Annotated[
@@ -43,7 +48,7 @@ def compile_model(
         ),
     ] = 2,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the artefact goes.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the artefact goes.", readable=False)
     ] = Path("server.eyelid"),
     force: Force = False,
     as_json: Json = False,
@@ -79,7 +84,8 @@ def keygen(
         str, typer.Argument(metavar="ARTEFACT|URL", help="The artefact, or the server that has it.")
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the secret key goes.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Where the secret key goes.", readable=False),
     ] = Path("client.key"),
     rotate: Annotated[
         bool, typer.Option("--rotate", help="Put a new key in the place of FILE; the old one is kept aside.")
@@ -110,7 +116,9 @@ def keygen(
 
 @app.command("serve")
 def serve(
-    artefact: Annotated[Path, typer.Argument(metavar="ARTEFACT", help="What compile or gallery wrote.")],
+    artefact: Annotated[
+        Path, typer.Argument(metavar="ARTEFACT", help="What compile or gallery wrote.", readable=False)
+    ],
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="0 takes a free one and says which.")
     ] = 8443,
@@ -144,7 +152,8 @@ def serve(
 @app.command("predict")
 def predict(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE...", help="Pictures, folders of them, or .npy arrays.")
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Pictures, folders of them, or .npy arrays.", readable=False),
     ],
     key: Key = Path("client.key"),
     server: Server = "http://127.0.0.1:8443",
@@ -192,6 +201,6 @@ def predict(
                     say(f"{name}: class {found}, scores {shown}")
     if outside:
         raise InferenceError(
-            f"{', '.join(outside)}: outside of what the network was calibrated for, so the scores mean "
-            "nothing; its owner can compile it with images like these"
+            f"{', '.join(outside)}: outside of what the network was calibrated for, so the scores are "
+            "not to be relied on; its owner can compile it with images like these"
         )

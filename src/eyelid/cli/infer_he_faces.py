@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from eyelid.infer.he.service import Remote
 
 Key: TypeAlias = Annotated[
-    Path, typer.Option("--key", metavar="FILE", help="The secret key that keygen made; FILE.eval beside it.")
+    Path,
+    typer.Option(
+        "--key", metavar="FILE", help="The secret key that keygen made; FILE.eval beside it.", readable=False
+    ),
 ]
 Server: TypeAlias = Annotated[str, typer.Option("--server", metavar="URL", help="Where the server is.")]
 Passphrase: TypeAlias = Annotated[
@@ -26,11 +29,14 @@ Passphrase: TypeAlias = Annotated[
         "--passphrase-file",
         metavar="FILE",
         help="The key's passphrase is its first line; else $EYELID_PASSPHRASE, else you are asked.",
+        readable=False,
     ),
 ]
 Authority: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--ca", metavar="PEM", help="Trust these certificates instead of the system's."),
+    typer.Option(
+        "--ca", metavar="PEM", help="Trust these certificates instead of the system's.", readable=False
+    ),
 ]
 
 
@@ -66,9 +72,11 @@ def connected(
 
 
 def gallery(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Pictures of one face each.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Pictures of one face each.", readable=False)
+    ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the gallery goes.")
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Where the gallery goes.", readable=False)
     ] = Path("gallery.eyelid"),
     encrypt: Annotated[
         bool,
@@ -102,12 +110,13 @@ def gallery(
 
 
 def match(
-    probe: Annotated[Path, typer.Argument(metavar="PROBE", help="A picture of one face.")],
+    probe: Annotated[Path, typer.Argument(metavar="PROBE", help="A picture of one face.", readable=False)],
     key: Key = Path("client.key"),
     server: Server = "http://127.0.0.1:8443",
     top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many of the best to show.")] = 5,
     names: Annotated[
-        Path | None, typer.Option("--names", metavar="FILE", help="The names of an encrypted gallery.")
+        Path | None,
+        typer.Option("--names", metavar="FILE", help="The names of an encrypted gallery.", readable=False),
     ] = None,
     passphrase_file: Passphrase = None,
     authority: Authority = None,

@@ -19,11 +19,15 @@ app = typer.Typer(
 )
 
 PeersFile: TypeAlias = Annotated[
-    Path, typer.Option("--peers", metavar="TOML", help="Parties, addresses, certificates and roles.")
+    Path,
+    typer.Option(
+        "--peers", metavar="TOML", help="Parties, addresses, certificates and roles.", readable=False
+    ),
 ]
 Id: TypeAlias = Annotated[str, typer.Option("--id", help="Which party this is: its number or its name.")]
 Key: TypeAlias = Annotated[
-    Path, typer.Option("--key", metavar="PEM", help="The private key of this party's certificate.")
+    Path,
+    typer.Option("--key", metavar="PEM", help="The private key of this party's certificate.", readable=False),
 ]
 ProtocolOption: TypeAlias = Annotated[
     str | None,
@@ -36,14 +40,18 @@ SilenceOption: TypeAlias = Annotated[
     float, typer.Option("--silence", min=1, metavar="S", help="When a party that sends nothing is given up.")
 ]
 Model: TypeAlias = Annotated[
-    Path | None, typer.Option("--model", metavar="ONNX", help="The network, at the model's owner alone.")
+    Path | None,
+    typer.Option("--model", metavar="ONNX", help="The network, at the model's owner alone.", readable=False),
 ]
 
 
 @app.command("setup")
 def setup(
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="Where; EYELID_MPC_ENV must then name it.")
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help="Where; EYELID_MPC_ENV must then name it.", readable=False
+        ),
     ] = None,
     python: Annotated[
         str | None, typer.Option("--python", help="A Python 3.11; SPU runs on no other.")
@@ -66,7 +74,9 @@ def certificate(
     name: Annotated[str, typer.Argument(help="The party's name, as it stands in peers.toml.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PEM", help="The certificate; NAME.pem by default."),
+        typer.Option(
+            "--output", "-o", metavar="PEM", help="The certificate; NAME.pem by default.", readable=False
+        ),
     ] = None,
 ) -> None:
     """Make this party's key and the certificate that it gives to the others."""
@@ -126,7 +136,9 @@ def party(
 
 @app.command("predict")
 def predict(
-    images: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or .npy files.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Pictures, folders of them, or .npy files.", readable=False)
+    ],
     number: Id,
     peers: PeersFile,
     key: Key,
@@ -168,8 +180,10 @@ def predict(
 
 @app.command("rehearse")
 def rehearse(
-    model: Annotated[Path, typer.Argument(help="The network (ONNX).")],
-    images: Annotated[list[Path], typer.Argument(help="Pictures, folders of them, or .npy files.")],
+    model: Annotated[Path, typer.Argument(help="The network (ONNX).", readable=False)],
+    images: Annotated[
+        list[Path], typer.Argument(help="Pictures, folders of them, or .npy files.", readable=False)
+    ],
     parties: Annotated[int, typer.Option("--parties", min=2, max=3, help="How many parties.")] = 3,
     protocol: ProtocolOption = None,
     batch: Annotated[int, typer.Option("--batch", min=1, max=256, help="Pictures at once.")] = 1,

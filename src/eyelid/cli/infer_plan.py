@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 
 def plan(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="The network, as ONNX.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.onnx", help="The network, as ONNX.", readable=False)
+    ],
     calibrate: Annotated[
         list[Path] | None,
         typer.Option(
-            "--calibrate", metavar="PATH", help="Images like those to come: a folder, pictures, or .npy."
+            "--calibrate",
+            metavar="PATH",
+            help="Images like those to come: a folder, pictures, or .npy.",
+            readable=False,
         ),
     ] = None,
     as_json: Json = False,

@@ -9,7 +9,9 @@ import typer
 
 
 def keygen(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the new key goes; never replaced.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where the new key goes; never replaced.", readable=False)
+    ],
     sign: Annotated[
         bool, typer.Option("--sign", help="Make an Ed25519 key pair for --sign instead of a key for lock.")
     ] = False,

@@ -41,21 +41,28 @@ Force: TypeAlias = Annotated[bool, typer.Option("--force", "-f", help="Replace o
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON lines for programs.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 Output: TypeAlias = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where the output goes.")
+    Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where the output goes.", readable=False)
 ]
 Sign: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--sign", metavar="PEM", help="Sign the record of it with this Ed25519 key."),
+    typer.Option(
+        "--sign", metavar="PEM", help="Sign the record of it with this Ed25519 key.", readable=False
+    ),
 ]
 Data: TypeAlias = Annotated[
-    Path, typer.Option("--data", metavar="DIR", help="Pictures of known people: a subfolder for each.")
+    Path,
+    typer.Option(
+        "--data", metavar="DIR", help="Pictures of known people: a subfolder for each.", readable=False
+    ),
 ]
 
 TlsCertificate: TypeAlias = Annotated[
-    Path | None, typer.Option("--tls-certificate", metavar="PEM", help="The server's certificate.")
+    Path | None,
+    typer.Option("--tls-certificate", metavar="PEM", help="The server's certificate.", readable=False),
 ]
 TlsKey: TypeAlias = Annotated[
-    Path | None, typer.Option("--tls-key", metavar="PEM", help="The certificate's private key.")
+    Path | None,
+    typer.Option("--tls-key", metavar="PEM", help="The certificate's private key.", readable=False),
 ]
 
 

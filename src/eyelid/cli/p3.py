@@ -15,12 +15,16 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-Key = Annotated[Path, typer.Option("--key", metavar="FILE", help="A key that `eyelid keygen` made.")]
+Key = Annotated[
+    Path, typer.Option("--key", metavar="FILE", help="A key that `eyelid keygen` made.", readable=False)
+]
 
 
 @app.command("split")
 def split(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A JPEG of 8 bits a sample.")],
+    photo: Annotated[
+        Path, typer.Argument(metavar="PHOTO", help="A JPEG of 8 bits a sample.", readable=False)
+    ],
     key: Key,
     threshold: Annotated[
         int,
@@ -63,12 +67,15 @@ def split(
 @app.command("join")
 def join(
     public: Annotated[
-        Path, typer.Argument(metavar="PUBLIC", help="The public part, or with --resized a copy.")
+        Path,
+        typer.Argument(metavar="PUBLIC", help="The public part, or with --resized a copy.", readable=False),
     ],
     key: Key,
     secret: Annotated[
         Path | None,
-        typer.Option("--secret", metavar="FILE", help="The secret part; by default PUBLIC.secret."),
+        typer.Option(
+            "--secret", metavar="FILE", help="The secret part; by default PUBLIC.secret.", readable=False
+        ),
     ] = None,
     resized: Annotated[
         bool,

@@ -11,8 +11,12 @@ from eyelid.cli.options import Force, Json, Output, Quiet
 
 
 def unlock(
-    locked: Annotated[Path, typer.Argument(metavar="FILE", help="An output of --method lock.")],
-    key: Annotated[Path, typer.Option("--key", metavar="FILE", help="The key that it was locked with.")],
+    locked: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An output of --method lock.", readable=False)
+    ],
+    key: Annotated[
+        Path, typer.Option("--key", metavar="FILE", help="The key that it was locked with.", readable=False)
+    ],
     output: Output = None,
     force: Force = False,
     as_json: Json = False,

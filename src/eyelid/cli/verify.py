@@ -12,10 +12,16 @@ from eyelid.cli.options import Json
 
 def verify(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An output, its .evidence.json, or its .audit.json.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="An output, its .evidence.json, or its .audit.json.", readable=False
+        ),
     ],
     trust: Annotated[
-        Path | None, typer.Option("--trust", metavar="PEM", help="The public key that must have signed it.")
+        Path | None,
+        typer.Option(
+            "--trust", metavar="PEM", help="The public key that must have signed it.", readable=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
