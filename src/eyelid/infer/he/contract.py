@@ -23,13 +23,13 @@ MAX_CIPHERTEXTS = 4096
 
 
 class UncalibratedError(InferenceError):
-    """Scores that mean nothing, for the values outgrew those of calibration; ``rows`` says whose they are."""
+    """Scores not to be relied on, for they outgrew those of calibration; ``rows`` says whose they are."""
 
     def __init__(self, rows: Sequence[int]) -> None:
         self.rows = tuple(rows)
         super().__init__(
             f"image {', '.join(str(row + 1) for row in self.rows)} of the request lies outside of what the "
-            "network was calibrated for, and the scores mean nothing; compile with images like it"
+            "network was calibrated for, and the scores are not to be relied on; compile with images like it"
         )
 
 

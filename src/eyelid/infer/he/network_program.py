@@ -44,8 +44,8 @@ class NetworkOffer(Offer):
     def outgrown(self, slots: NDArray[np.complex128], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return whose scores are over twice those of calibration, (rows,); all, if values wrapped around.
 
-        A coefficient that wraps adds a wave of four times those scores to all slots. It has imaginary parts,
-        of which a right answer has nothing but noise.
+        A coefficient that wraps in the last layer adds a wave of at least four times those scores to all
+        slots. It has imaginary parts, of which a right answer has nothing but noise.
         """
         most = 2 * SCORES_IN_STEPS * self.rounding
         wrapped = np.abs(slots.imag).max() > most / 2
