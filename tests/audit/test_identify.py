@@ -63,6 +63,21 @@ def test_noise_that_is_held_through_a_track_names_nobody() -> None:
     assert not any(result.beats_chance for result in found.results)
 
 
+def test_singular_vectors_name_people_whom_the_pixels_do_not() -> None:
+    """The subspace attack, stronger by far than who learns from the noisy pixels."""
+    treatment = parse("eyelid:svd:epsilon=.00001")
+
+    def cover(picture: Picture) -> Picture:
+        return np.asarray(treatment.treat(picture[None], 1)[0, 0], np.uint8)
+
+    lineup = line_up(tracks_of(cover, each=6), treatment, NOBODY, still=False)
+    assert lineup is not None
+    strongest = best(identify(lineup), "rank-1")
+    assert strongest.attack == "re-identification by subspace"
+    assert strongest.threat.knowledge is Knowledge.RETRAINED
+    assert strongest.success > 0.8
+
+
 def test_distractors_are_known_and_never_probed() -> None:
     tracks = tracks_of(weak_blur, people=3, each=4)
     others = np.stack([track.clear[0] for track in tracks_of(black, people=20)])

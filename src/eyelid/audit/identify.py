@@ -36,7 +36,14 @@ if TYPE_CHECKING:
     from eyelid.attack.treatment import Treatment
     from eyelid.audit.watch import Track
 
-ATTACKERS: Final = ("discriminant", "nearest-contrast", "embedding-retrained", "embedding")
+ATTACKERS: Final = (
+    "discriminant",
+    "nearest-contrast",
+    "embedding-retrained",
+    "embedding",
+    "likelihood",
+    "subspace",
+)
 DRAWS: Final = 8
 _AUC_DRAWS: Final = 200
 _CAPABILITY: Final = {
