@@ -54,6 +54,31 @@ def test_a_covered_portrait_among_others_is_nobody(folder: Path) -> None:
     assert portrait.original.max() > 200
 
 
+def test_a_cloak_is_tried_on_recognisers_that_it_never_saw(folder: Path) -> None:
+    pytest.importorskip("torch")
+    eyelid.anonymize(folder / "a.jpg", folder / "cloaked.jpg", method="cloak:8,steps=1", targets=["face"])
+    settings = AuditSettings(gallery=folder / "others", threads=1)
+    record = audit(folder / "cloaked.jpg", folder / "a.jpg", settings).audit
+    rows = {
+        (row.threat.capability.rpartition(": ")[2], row.note.partition(";")[0]): row
+        for row in record.attacks
+        if row.attack == "cloak-transfer"
+    }
+    assert {name for name, _ in rows} == {"faceres", "dlibface", "pixels"}
+    assert {how for _, how in rows} == {"as it is", "half size, JPEG 85"}
+    unseen = rows["pixels", "as it is"]
+    assert "another recogniser" in unseen.threat.capability
+    assert (unseen.success, unseen.chance, unseen.n) == (1.0, 1 / 13, 1)
+    assert record.verdict.standing is Standing.EXPOSED
+
+
+def test_the_audit_of_a_cloak_alone_says_that_nobody_can_be_told_apart(folder: Path) -> None:
+    pytest.importorskip("torch")
+    eyelid.anonymize(folder / "a.jpg", folder / "alone.jpg", method="cloak:8,steps=1", targets=["face"])
+    record = audit(folder / "alone.jpg", folder / "a.jpg").audit
+    assert "cloak-transfer" in {skipped.attack for skipped in record.skipped}
+
+
 def test_an_uncovered_portrait_is_exposed(folder: Path) -> None:
     shutil.copy(folder / "a.jpg", folder / "b.jpg")
     record = audit(folder / "b.jpg", folder / "a.jpg").audit

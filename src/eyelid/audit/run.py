@@ -14,10 +14,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from eyelid.attack.base import AttackResult, Knowledge, Threat
+from eyelid.attack.cloak_transfer import CloakTransfer
 from eyelid.attack.context import ContextAttack
 from eyelid.attack.metadata import MetadataAttack
 from eyelid.attack.statistics import clopper_pearson
 from eyelid.attack.voice import VoiceAttack
+from eyelid.audit.cloaked import transfer
 from eyelid.audit.identify import identify, line_up
 from eyelid.audit.known import evidence_of, one_of_each, treatment_of
 from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
@@ -146,6 +148,7 @@ def audit(
     attacks: tuple[Callable[[], None], ...] = (
         lambda: _redetect(findings, watched),
         lambda: _identify(findings, tracks, evidence, targets, distractors, kind),
+        lambda: _cloak(findings, tracks, evidence, distractors),
         lambda: _context(findings, tracks),
         lambda: _metadata(findings, output, original),
         lambda: _voice(findings, output, kind),
@@ -278,6 +281,17 @@ def _identify(
         identified = identify(lineup)
         findings.attacks += identified.results
         findings.curves += identified.curves
+
+
+def _cloak(
+    findings: _Findings, tracks: Sequence[Track], evidence: Evidence | None, distractors: Pictures
+) -> None:
+    if evidence is None or evidence.settings.method.name != "cloak":
+        return
+    with findings.stage(CloakTransfer.name):
+        if not tracks or len(tracks) + len(distractors) < 2:
+            raise UsageError("there is nobody to tell apart; give pictures of other people (--gallery)")
+        findings.attacks += transfer(tracks, distractors)
 
 
 def _context(findings: _Findings, tracks: Sequence[Track]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from eyelid.attack.cloak_transfer import CloakTransfer
 from eyelid.attack.statistics import clopper_pearson
 from eyelid.audit.model import Standing, Verdict
 from eyelid.evidence.summary import rounded_up
@@ -30,6 +31,7 @@ WIDEST: Final = 0.25
 
 _EXPOSURES = {
     REIDENTIFICATION: "People in this file can be identified behind what covers them.",
+    CloakTransfer.name: "Recognisers still name people in this cloaked file.",
     RESTORATION: "What covers people in this file can be undone far enough to identify them.",
     METADATA: "This file still says more than its pictures do.",
 }

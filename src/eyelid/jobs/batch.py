@@ -61,9 +61,9 @@ def on_processes(settings: Settings, tasks: Sequence[Task], workers: int) -> Ite
     """Yield results as ``workers`` processes finish them, with one inference thread each.
 
     Where a worker dies (killed, out of memory), each file that was being worked on, or next, is tried once
-    more alone, and fails when its worker dies again. Closing the iterator ends the workers, which remove what they had
-    half done. Raises what an Anonymizer of these settings would raise, before any output begins; only the
-    workers make one, so that this process need not load what they load.
+    more alone, and fails when its worker dies again. Closing the iterator ends the workers, which remove what
+    they had half done. Raises what an Anonymizer of these settings would raise, before any output begins;
+    only the workers make one, so that this process need not load what they load.
     """
     settings = settings.model_copy(update={"threads": 1})
     waiting, suspects = deque(tasks), deque[Task]()

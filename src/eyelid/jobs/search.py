@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from eyelid.jobs.coco import CocoDetections
 from eyelid.jobs.cover import look_at_pages, take_from_file
 from eyelid.jobs.finder import build_finder
-from eyelid.jobs.memory import return_freed_frames
+from eyelid.jobs.memory import keep_freed_memory, return_freed_frames
 from eyelid.jobs.prefetch import prefetch
 from eyelid.jobs.scan import Scan, stride_for
 from eyelid.jobs.source import of_still, of_video
@@ -18,6 +18,7 @@ from eyelid.jobs.views import MOST_PHOTOS, is_still, photos_in, views_of
 from eyelid.media.kinds import MediaKind, sniff
 from eyelid.models.session import cores
 from eyelid.obfuscate.lock import Lock
+from eyelid.obfuscate.remove.parameters import Remove
 from eyelid.track.settings import TrackSettings
 from eyelid.types import Quality
 
@@ -162,7 +163,10 @@ class Searcher:
     def _video(self, path: Path, name: str, stack: ExitStack) -> Search:
         from eyelid.media.video import VideoReader, VideoWriter  # only for video: memory
 
-        return_freed_frames()
+        if isinstance(self.settings.method, Remove):
+            keep_freed_memory()
+        else:
+            return_freed_frames()
         finder, encoding = self.video_finder and self.video_finder.afresh(), self.settings.encoding
         reader = stack.enter_context(VideoReader(path))
         source = of_video(reader.info, encoding)
