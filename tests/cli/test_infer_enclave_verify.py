@@ -181,9 +181,23 @@ def test_mistakes_are_one_sentence(
 
 def test_what_is_missing_is_said(eyelid: Here, desk: Path) -> None:
     command = ["infer", "enclave", "verify"]
-    assert "give a policy" in eyelid(*command, "--evidence", desk / "document.bin").sentence
+    assert "give a policy" in eyelid(*command, "https://localhost:1").sentence
     assert "name either a server" in eyelid(*command, "-p", desk / "p.toml").sentence
     unknown = eyelid(*command, "-p", desk / "p.toml", "--evidence", desk / "document.bin")
     assert "does not say of which kind it is; add --kind" in unknown.sentence
     live = eyelid(*command, "-p", desk / "p.toml", "https://localhost:1", "--at", TIME)
     assert "are for saved evidence" in live.sentence
+
+
+def test_without_a_policy_evidence_of_a_forged_root_is_not_genuine(eyelid: Here, desk: Path) -> None:
+    command = ["infer", "enclave", "verify", "--kind", "nitro", "--json", "--at", TIME, "--evidence"]
+    content = appraisal(eyelid(*command, desk / "document.bin"))
+    assert content["assurance"] == "none"
+    assert content["claims"] is None
+    assert "no policy was given" in content["not_covered"][0]
+
+
+def test_a_tpm_cannot_do_without_a_policy(eyelid: Here, desk: Path) -> None:
+    done = eyelid("infer", "enclave", "verify", "--evidence", desk / "document.bin", "--kind", "tpm")
+    assert done.code == 2
+    assert "needs a policy, which names its root" in done.sentence

@@ -53,13 +53,12 @@ def verify(
 ) -> None:
     """Appraise evidence by a policy; the exit code is 0 only if every check passes.
 
-    A saved piece is appraised without any network. Nothing is sent to a server but the request for evidence.
+    A saved piece is appraised without any network; without a policy, only whether it is genuine. Nothing is
+    sent to a server but the request for evidence.
     """
     from eyelid.cli.output import say_json
     from eyelid.errors import EyelidError, UsageError
 
-    if policy is None:
-        raise UsageError("give a policy: --policy p.toml says whom to trust and what may run")
     if (url is None) == (evidence is None):
         raise UsageError("name either a server or, with --evidence, a file")
     if evidence is None:
@@ -67,6 +66,8 @@ def verify(
             raise UsageError(
                 "--kind, --collateral, --at and --nonce are for saved evidence: a server is asked now"
             )
+        if policy is None:
+            raise UsageError("give a policy: --policy p.toml says whom to trust and what may run")
         from eyelid.cli.infer_enclave_live import appraise
 
         appraisal = appraise(str(url), policy, ca)
@@ -121,19 +122,21 @@ def _as_of(appraisal: Appraisal) -> str:
 def _saved(
     evidence: Path,
     kind: Kind | None,
-    policy: Path,
+    policy: Path | None,
     collateral: Path | None,
     at: datetime | None,
     nonce: bytes | None,
 ) -> Appraisal:
     from eyelid.infer.enclave.case import Challenge
     from eyelid.infer.enclave.evidence_file import read_evidence
-    from eyelid.infer.enclave.policy_file import read_policy
+    from eyelid.infer.enclave.policy_file import genuine, read_policy
     from eyelid.infer.enclave.verify import verify as appraise
 
-    rules = read_policy(policy)
+    rules = read_policy(policy) if policy else None
     saved = read_evidence(evidence, kind)
-    return appraise(saved, rules, at=at, collateral=collateral, challenge=Challenge(nonce))
+    return appraise(
+        saved, rules or genuine(saved.kind), at=at, collateral=collateral, challenge=Challenge(nonce)
+    )
 
 
 def _kind(named: str | None) -> Kind | None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from eyelid.errors import UsageError
 from eyelid.infer.enclave.evidence import Assurance, Kind
 from eyelid.infer.enclave.policy import (
+    ANY,
     SCHEMA,
     NitroPolicy,
     PolicyFile,
@@ -23,7 +24,7 @@ from eyelid.infer.enclave.policy import (
     TdxPolicy,
     TpmPolicy,
 )
-from eyelid.infer.enclave.roots import PinnedRoot, own_root, shipped_root
+from eyelid.infer.enclave.roots import SHIPPED, PinnedRoot, own_root, shipped_root
 from eyelid.media.limited import read_limited
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ class Policy:
     """A policy that was read and is sound: its settings, its roots by kind, and the SHA-256 of its file.
 
     ``collateral`` is the folder (or file) of certificates and collateral that the policy names.
+    ``unjudged`` says what no policy of the user's decided.
     """
 
     settings: PolicyFile
     roots: Mapping[Kind, tuple[PinnedRoot, ...]]
     sha256: str
     collateral: Path | None
+    unjudged: tuple[str, ...] = ()
 
 
 def read_policy(path: Path) -> Policy:
@@ -68,6 +71,32 @@ def read_policy(path: Path) -> Policy:
     except ValidationError as error:
         raise UsageError(f"the policy {path}: {_sentence(error.errors(include_url=False))}") from None
     return make_policy(settings, path.parent, hashlib.sha256(content).hexdigest(), name=str(path))
+
+
+_ANY_CODE: Final[Mapping[Kind, Mapping[str, str]]] = {
+    Kind.SEV_SNP: {"measurements": ANY, "min_tcb": ANY},
+    Kind.TDX: {"mr_td": ANY},
+    Kind.SGX: {"mr_enclave": ANY},
+    Kind.NITRO: {"pcrs": ANY},
+}
+
+
+def genuine(kind: Kind) -> Policy:
+    """Return the policy that asks only whether saved evidence is genuine and in force, of whatever code.
+
+    Raises UsageError for a TPM, for which a user must bring the root.
+    """
+    if kind not in _ANY_CODE:
+        raise UsageError(f"evidence of a {kind.value} needs a policy, which names its root: --policy p.toml")
+    roots = [name for name, entry in SHIPPED.items() if kind in entry.kinds]
+    section = {"roots": roots, **_ANY_CODE[kind]}
+    settings = PolicyFile.model_validate(
+        {"schema": SCHEMA, "nonce": ANY, "manifests": ANY, kind.value: section}
+    )
+    sha256 = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+    pinned = {kind: tuple(shipped_root(name, kind) for name in roots)}
+    unjudged = "which code this is evidence of, and for whom: no policy was given, so any is accepted"
+    return Policy(settings, pinned, sha256, None, (unjudged,))
 
 
 def make_policy(settings: PolicyFile, folder: Path, sha256: str, *, name: str = "policy") -> Policy:

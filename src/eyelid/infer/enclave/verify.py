@@ -86,7 +86,7 @@ def verify(
         checks=tuple(found.checks),
         claims=authentic.claims if authentic else None,
         key=evidence.binding.key.hex() if passed and evidence.binding is not None else None,
-        not_covered=(*NOT_COVERED[evidence.kind], *_own_root(authentic)),
+        not_covered=(*policy.unjudged, *NOT_COVERED[evidence.kind], *_own_root(authentic)),
     )
 
 
