@@ -5,6 +5,7 @@
 
 import inspect
 import json
+from enum import EnumType
 from importlib import import_module
 from pathlib import Path
 
@@ -13,7 +14,7 @@ MODULES = ("eyelid", "eyelid.types", "eyelid.errors", "eyelid.evidence.model", "
 
 
 def surface() -> dict[str, dict[str, list[str]]]:
-    """Return for each public module its public names, each with the names of its parameters."""
+    """Return for each public module its public names, each with its parameters or members."""
     return {module: _names(module) for module in MODULES}
 
 
@@ -28,6 +29,8 @@ def _names(module_name: str) -> dict[str, list[str]]:
 
 
 def _parameters(value: object) -> list[str]:
+    if isinstance(value, EnumType):
+        return list(value.__members__)
     if not callable(value):
         return []
     try:
