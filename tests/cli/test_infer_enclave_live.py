@@ -36,7 +36,7 @@ def served(*options: str | Path) -> Iterator[tuple[str, list[str]]]:
         yield json.loads(line)["address"], said
     finally:
         process.send_signal(signal.SIGTERM)
-        said += [line, *process.communicate(timeout=20)]
+        said += [line, *process.communicate(timeout=120)]
 
 
 @needs_tpm

@@ -125,6 +125,8 @@ def test_a_passphrase_that_nobody_gives(here: Here, address: str, monkeypatch: p
     assert "--passphrase-file" in refused.sentence
     monkeypatch.setenv("EYELID_PASSPHRASE", "short")
     assert here("infer", "he", "keygen", address).code == 2
+    monkeypatch.setenv("EYELID_PASSPHRASE", "gr\udcfc\udcdfe, long enough")  # Latin-1, as Python reads it
+    assert "is no UTF-8 text" in here("infer", "he", "keygen", address).sentence
 
 
 def test_keys_that_are_not_there(here: Here, address: str, desk: Path) -> None:
@@ -146,8 +148,8 @@ def test_a_server_that_is_not_there(here: Here, address: str, desk: Path) -> Non
     here("infer", "he", "keygen", address)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        gone = f"http://127.0.0.1:{free.getsockname()[1]}"
-    refused = here("infer", "he", "predict", PORTRAIT, "--server", gone)
+        gone = f"http://127.0.0.1:{free.getsockname()[1]}"  # held, lest somebody else comes to listen there
+        refused = here("infer", "he", "predict", PORTRAIT, "--server", gone)
     assert refused.code == 1
     assert "cannot be reached" in refused.sentence
     far = here("infer", "he", "keygen", "http://192.0.2.1:80", "-o", "k")

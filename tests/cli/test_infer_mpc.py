@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from eyelid.infer.mpc import setup
 from eyelid.infer.mpc.rehearsal import peers_here
 from tests.cli.program import PROGRAM, Here
+from tests.infer.mpc.conftest import JOIN_S, hold
 from tests.infer.networks import OnnxBuilder
 
 if TYPE_CHECKING:
@@ -62,8 +64,9 @@ def eyelid(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 @pytest.mark.usefixtures("needs_spu")
 def test_parties_in_processes_of_their_own_compute_together(folder: Path, eyelid: Here) -> None:
-    write(peers_here(folder, 3), folder / "peers.toml")
-    common = ["--peers", "peers.toml", "--connect", "30"]
+    peers = peers_here(folder, 3)
+    write(peers, folder / "peers.toml")
+    common = ["--peers", "peers.toml", "--connect", f"{JOIN_S:g}"]
     start = [*PROGRAM, "infer", "mpc", "party", *common, "--once", "--json"]
     others = [
         subprocess.Popen([*start, *own], cwd=folder, stdout=subprocess.PIPE, text=True)
@@ -73,8 +76,10 @@ def test_parties_in_processes_of_their_own_compute_together(folder: Path, eyelid
         )
     ]
     mine = ["--id", "data", "--key", "data.key", *common, "--profile", "--json"]
-    done = eyelid("infer", "mpc", "predict", "images.npy", *mine)
-    told = [other.communicate(timeout=30)[0] for other in others]
+    with ExitStack() as kept:
+        hold(peers, kept)
+        done = eyelid("infer", "mpc", "predict", "images.npy", *mine)
+        told = [other.communicate(timeout=JOIN_S)[0] for other in others]
     assert done.code == 0, done.err
     joined, answer = done.events
     assert joined["protocol"] == "aby3"

@@ -118,9 +118,9 @@ def test_a_server_of_something_else_is_named() -> None:
 def test_nobody_there() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with Caller(f"http://127.0.0.1:{port}") as caller, pytest.raises(InferenceError, match="be reached"):
-        caller.get("/")
+        where = f"http://127.0.0.1:{free.getsockname()[1]}"  # held, lest somebody else comes to listen there
+        with Caller(where) as caller, pytest.raises(InferenceError, match="be reached"):
+            caller.get("/")
 
 
 def test_a_silent_server_is_given_up() -> None:
@@ -144,7 +144,7 @@ def slow(address: str, parts: Iterable[bytes], pause: float, head: str) -> bytes
             with suppress(TimeoutError):
                 answer = line.recv(65_536)
                 break
-        line.settimeout(20)
+        line.settimeout(60)
         with suppress(ConnectionResetError):
             while more := line.recv(65_536):
                 answer += more
@@ -167,13 +167,13 @@ def test_slow_clients_do_not_hold_the_server(head: str, monkeypatch: pytest.Monk
 
 
 def test_connections_that_never_ask_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving_module, "STALL_S", 0.3)
+    monkeypatch.setattr(serving_module, "STALL_S", 1.0)
     monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 3)
     with serving(echo()) as where, ExitStack() as lines:
         port = int(where.rsplit(":", 1)[1])
         asked = b"GET /known HTTP/1.1\r\nhost: here\r\n\r\n"
         for said in ((b"",), (b"POST /echo HT",), (asked, b"GET /kn")):
-            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             for part in said[:-1]:
                 line.sendall(part)
                 assert line.recv(65_536)
@@ -190,7 +190,7 @@ def asking(address: str, trusted: Tls | None, size: int = LARGE) -> Iterator[soc
     with ExitStack() as stack:
         line = stack.enter_context(socket.socket())
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**12)
-        line.settimeout(20)
+        line.settimeout(60)
         line.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
         if trusted is not None:
             context = ssl.create_default_context(cafile=trusted.certificate)
@@ -215,7 +215,7 @@ def test_clients_that_never_read_do_not_hold_the_server(
         listen(listener, backlog)
 
     monkeypatch.setattr(socket.socket, "listen", tight)
-    monkeypatch.setattr(serving_module, "STALL_S", 0.3)
+    monkeypatch.setattr(serving_module, "STALL_S", 1.0)
     monkeypatch.setattr(serving_module, "FLOOR", LARGE)
     monkeypatch.setattr(serving_module, "MAX_CONNECTIONS", 3)
     tls = certificate if secure else None
@@ -260,13 +260,14 @@ def test_a_server_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_large_body_has_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving_module, "STALL_S", 0.5)
+    """Three seconds in all, where two are given to a body of no size, or to one part."""
+    monkeypatch.setattr(serving_module, "STALL_S", 2.0)
     monkeypatch.setattr(serving_module, "FLOOR", 1000)
     with serving(echo()) as where:
-        head = "content-length: 6000\r\nconnection: close"
-        answer = slow(where, repeat(b"x" * 500, 12), 0.1, head)
+        head = "content-length: 15000\r\nconnection: close"
+        answer = slow(where, repeat(b"x" * 500, 30), 0.1, head)
     assert answer.startswith(b"HTTP/1.1 200")
-    assert answer.endswith(b"x" * 6000)
+    assert answer.endswith(b"x" * 15000)
 
 
 def test_a_port_that_is_taken_is_one_sentence() -> None:

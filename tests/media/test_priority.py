@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,12 @@ def _kept() -> Iterator[None]:
 
 
 def _real_time() -> list[int]:
-    threads = [int(path.name) for path in THREADS.iterdir()]
-    return [thread for thread in threads if os.sched_getscheduler(thread) != os.SCHED_OTHER]
+    found = []
+    for thread in (int(path.name) for path in THREADS.iterdir()):
+        with suppress(ProcessLookupError):  # it has ended since it was listed
+            if os.sched_getscheduler(thread) != os.SCHED_OTHER:
+                found.append(thread)
+    return found
 
 
 def _may_be_real_time() -> bool:

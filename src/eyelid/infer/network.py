@@ -158,7 +158,7 @@ def accepts(operation: Operation, shape: tuple[int, ...]) -> bool:
     match operation:
         case Convolution():
             weight, groups = operation.weight, operation.groups
-            whole = len(weight) % groups == 0 and operation.bias.shape == weight.shape[:1]
+            whole = groups > 0 and len(weight) % groups == 0 and operation.bias.shape == weight.shape[:1]
             return whole and len(shape) == 3 and shape[0] == weight.shape[1] * groups
         case Linear():
             weight = operation.weight

@@ -1,4 +1,4 @@
-"""Nodes on constants alone: how exporters write the sizes of a Pad, for one."""
+"""Constants, and nodes on constants alone: how exporters write the sizes of a Pad, for one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ KINDS: Final = {
     "Add",
     "Cast",
     "Concat",
+    "Constant",
     "ConstantOfShape",
     "Gather",
     "Mul",
@@ -28,7 +29,7 @@ KINDS: Final = {
     "Unsqueeze",
 }
 MOST: Final = 64
-"""Elements of each input and of the output: sizes and scalars, no weights."""
+"""Elements of each input: sizes and scalars, no weights."""
 
 
 def folded(item: NodeProto, constants: Mapping[str, NDArray[Any]]) -> NDArray[Any] | None:

@@ -1,10 +1,12 @@
-"""ONNX's Pad as the padding of the layers behind it, and what it cannot be."""
+"""ONNX's windows: kernels, strides, their padding, and Pad as the padding of the layers behind it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+
+from eyelid.infer.onnx_refused import FormlessError, UnsoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,14 +20,6 @@ NONE: Final[Padding] = (0, 0, 0, 0)
 WINDOWED: Final = ("Conv", "AveragePool", "GlobalAveragePool", "ReduceMean")
 """The operators whose padding it can become."""
 OWN: Final = "zeros, the padding of the Conv or AveragePool behind it"
-
-
-class FormlessError(Exception):
-    """A node that private inference has no form for: what it is, and what to use in its place."""
-
-    def __init__(self, what: str, rewrite: str) -> None:
-        super().__init__(what)
-        self.what, self.rewrite = what, rewrite
 
 
 def zeros(given: Mapping[str, Any], inputs: Sequence[NDArray[Any] | None], rank: int) -> Padding:
@@ -54,6 +48,42 @@ def zeros(given: Mapping[str, Any], inputs: Sequence[NDArray[Any] | None], rank:
     if min(top, left, bottom, right) < 0:
         raise FormlessError("Pad that cuts off (sizes below 0)", "a crop of the image before it")
     return top, left, bottom, right
+
+
+def pair(values: object) -> tuple[int, int]:
+    """Return a kernel or a stride, (y, x). Raises :class:`UnsoundError` unless it is two numbers above 0."""
+    numbers = whole(values)
+    if len(numbers) != 2 or min(numbers) < 1:
+        raise UnsoundError
+    return numbers[0], numbers[1]
+
+
+def window(
+    shape: Sequence[int], kernel: tuple[int, int], given: Mapping[str, Any]
+) -> tuple[tuple[int, int], Padding]:
+    """Return stride (y, x) and padding of a layer over a map (channels, height, width) from its attributes.
+
+    Raises :class:`UnsoundError` where they do not fit, :class:`FormlessError` for negative padding.
+    """
+    stride = pair(given.get("strides", (1, 1)))
+    mode, ends = given.get("auto_pad", b"NOTSET").decode(), whole(given.get("pads", NONE))
+    if len(shape) != 3 or len(ends) != 4 or (mode != "NOTSET" and any(ends)):
+        raise UnsoundError
+    top, left, bottom, right = ends
+    match mode:
+        case "NOTSET" | "VALID":
+            if min(ends) < 0:
+                raise FormlessError("a layer with negative padding", "a crop of the image before it")
+            return stride, (top, left, bottom, right)
+        case "SAME_UPPER" | "SAME_LOWER":
+            spare = [
+                max((-(-size // step) - 1) * step + width - size, 0)
+                for size, step, width in zip(shape[1:], stride, kernel, strict=True)
+            ]
+            less, more = [item // 2 for item in spare], [-(-item // 2) for item in spare]
+            first, last = (less, more) if mode == "SAME_UPPER" else (more, less)
+            return stride, (first[0], first[1], last[0], last[1])
+    raise UnsoundError
 
 
 def widened(shape: Sequence[int], padding: Padding) -> tuple[int, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from eyelid.errors import InputError, UnsupportedError, UsageError
+from eyelid.errors import InputError, UnsupportedError
 from eyelid.infer.network import (
     INPUT,
     Add,
@@ -29,7 +29,9 @@ from eyelid.infer.network import (
     output_shape,
 )
 from eyelid.infer.onnx_constants import folded
-from eyelid.infer.onnx_padding import NONE, WINDOWED, FormlessError, both, whole, widened, zeros
+from eyelid.infer.onnx_file import constants, load, refused
+from eyelid.infer.onnx_padding import NONE, WINDOWED, both, pair, whole, widened, window, zeros
+from eyelid.infer.onnx_refused import EVALUATED, NEAREST, REWRITES, SINGLE, FormlessError, UnsoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,31 +41,11 @@ if TYPE_CHECKING:
 
     from eyelid.infer.onnx_padding import Padding
 
-REWRITES = {
-    "MaxPool": "AveragePool of the same kernel and stride, then train on for an epoch",
-    "GlobalMaxPool": "GlobalAveragePool",
-    "Sigmoid": "Relu, or nothing where it is the last layer: the order of the scores stays",
-    "Softmax": "nothing in its place: the order of the logits is the same, and the client can apply it",
-    "LogSoftmax": "nothing in its place: the order of the logits is the same, and the client can apply it",
-    "Tanh": "Relu",
-    "LeakyRelu": "Relu",
-    "PRelu": "Relu",
-    "Elu": "Relu",
-    "Gelu": "Relu",
-    "HardSwish": "Relu",
-    "Clip": "Relu",
-    "LayerNormalization": "BatchNormalization, which folds into the layer before it",
-    "InstanceNormalization": "BatchNormalization, which folds into the layer before it",
-    "ConvTranspose": "a nearest-neighbour enlargement of the image before the network, then Conv",
-    "Concat": "Add",
-    "Shape": "Flatten: torch.flatten(x, 1) rather than x.view(x.size(0), -1)",
-    "ReduceMean": "the mean over height and width together (axes 2 and 3); over one of them an AveragePool, "
-    "over channels a 1 x 1 Conv of equal weights",
-}
-NEAREST = "one of Conv, Gemm, MatMul, AveragePool, BatchNormalization, Relu, Mul (x by x), Add, Sub, Flatten"
-
 _INVERSE: Mapping[str, Callable[[Array], Array]] = {"Sub": np.negative, "Div": np.reciprocal}
 """Of a constant: what subtracts or divides by it adds or multiplies with this."""
+
+_ELEMENTWISE: Final = {"Add", "Sub", "Mul", "Div", "Pow"}
+_WEIGHTED: Final = {"Conv", "Gemm", "MatMul", "BatchNormalization", "Add", "Sub", "Mul", "Div"}
 
 Attributes: TypeAlias = "Mapping[str, Any]"
 
@@ -75,93 +57,82 @@ def read(path: Path) -> Network:
     with the operator's name and the nearest supported rewrite for a network that has no such form, and
     :class:`UsageError` where onnx is not installed.
     """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise UsageError("Reading a network needs onnx: pip install 'eyelid[he]'.") from error
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    try:
-        model = onnx.load_model_from_string(source)
-        if any(item.data_location == onnx.TensorProto.EXTERNAL for item in model.graph.initializer):
-            raise InputError(
-                f"{path} keeps its weights in another file; export it as one, with external_data=False, "
-                "or load it with onnx.load and save it with onnx.save."
-            )
-        _check_operators(path, model)
-        onnx.checker.check_model(model)
-    except (DecodeError, onnx.checker.ValidationError, ValueError) as error:
-        raise InputError(f"{path} is not a sound ONNX file; export it again.") from error
+    model, source = load(path)
     return _Reader(path, model).read(hashlib.sha256(source).hexdigest())
 
 
-def _check_operators(path: Path, model: ModelProto) -> None:
-    """Name an operator that ONNX does not have, or not in the version that the file is of."""
-    from onnx import defs
+def _flattens(sizes: list[int], batch: int, features: int, *, zero_is_none: bool) -> bool:
+    """Return whether a Reshape to ``sizes`` makes one vector of each image.
 
-    versions = {item.domain: item.version for item in model.opset_import}
-    for item in model.graph.node:
-        version = versions.get(item.domain)
-        if not item.domain and version and not defs.has(item.op_type, version, item.domain):
-            raise _unsupported(
-                path, item.name or item.op_type, item.op_type, REWRITES.get(item.op_type, NEAREST)
-            )
-
-
-def _unsupported(path: Path, name: str, kind: str, rewrite: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{path}: node {name} is {kind}, which private inference has no form for; use {rewrite}."
-    )
+    Where the file leaves the batch open, ``batch`` is 1: images are taken one at a time.
+    """
+    same = {-1, batch} if zero_is_none else {-1, 0, batch}
+    return len(sizes) == 2 and sizes != [-1, -1] and sizes[0] in same and sizes[1] in (-1, features)
 
 
 class _Reader:
     """Walks the graph in its (topological) order; tensors that pass unchanged are aliases of others."""
 
     def __init__(self, path: Path, model: ModelProto) -> None:
-        from onnx import numpy_helper
-
-        self.path, self.graph = path, model.graph
-        self.constants: dict[str, Array] = {
-            item.name: np.asarray(numpy_helper.to_array(item)) for item in model.graph.initializer
-        }
+        self.path, self.graph, self.batch = path, model.graph, 1
+        self.constants: dict[str, Array] = constants(path, model)
         self.alias: dict[str, str] = {}
         self.padding: dict[str, Padding] = {}  # around an alias
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.nodes: list[Node] = []
 
     def read(self, digest: str) -> Network:
+        from onnx import TensorProto
+
         inputs = [item for item in self.graph.input if item.name not in self.constants]
         if len(inputs) != 1 or len(self.graph.output) != 1:
             raise UnsupportedError(f"{self.path} must have one input and one output; export it so.")
-        size = [item.dim_value for item in inputs[0].type.tensor_type.shape.dim]
+        given = inputs[0].type.tensor_type
+        if given.elem_type not in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
+            # Whole numbers divide and wrap around in their own way.
+            raise UnsupportedError(f"{self.path}: the input must be of floating-point numbers; export it so.")
+        size = [item.dim_value for item in given.shape.dim]
         if len(size) != 4 or min(size[1:]) < 1:
             raise UnsupportedError(
                 f"{self.path}: the input must be (n, channels, height, width) of fixed sizes, not {size}."
             )
         shape = (size[1], size[2], size[3])
+        self.batch = max(size[0], 1)
         self.alias[inputs[0].name], self.shapes[INPUT] = INPUT, shape
         for number, item in enumerate(self.graph.node):
-            self._take(item, item.name or f"{item.op_type.lower()}{number}")
-        if not self.nodes or self.alias.get(self.graph.output[0].name) != self.nodes[-1].name:
-            raise UnsupportedError(f"{self.path}: the last node must make the output; drop what follows it.")
+            name = item.name or f"{item.op_type.lower()}{number}"
+            try:
+                self._take(item, name)
+            except FormlessError as why:
+                raise refused(self.path, name, why) from None
+            except UnsoundError:
+                raise InputError(
+                    f"{self.path}: the weights of node {name} do not fit its input; export it again."
+                ) from None
+        self._check()
+        return Network(shape, tuple(self.nodes), digest)
+
+    def _check(self) -> None:
+        """Refuse networks without layers, and nodes that lead nowhere or have no numbers as weights."""
+        if not self.nodes:
+            raise UnsupportedError(f"{self.path} has no layer between its input and its output.")
+        used = {
+            self.alias.get(self.graph.output[0].name),
+            *(key for node in self.nodes for key in node.inputs),
+        }
         for node in self.nodes:
+            if node.name not in used:
+                raise UnsupportedError(f"{self.path}: node {node.name} does not lead to the output; drop it.")
             if not is_finite(node.operation):
                 raise InputError(
                     f"{self.path}: node {node.name} has weights that are not numbers (NaN or infinite); "
                     "train it again."
                 )
-        return Network(shape, tuple(self.nodes), digest)
 
     def _take(self, item: NodeProto, name: str) -> None:
-        from onnx import helper, numpy_helper
+        from onnx import helper
 
         attributes = {entry.name: helper.get_attribute_value(entry) for entry in item.attribute}
-        if item.op_type == "Constant" and "value" in attributes:
-            self.constants[item.output[0]] = np.asarray(numpy_helper.to_array(attributes["value"]))
-            return
         if item.op_type == "Identity" and item.input[0] in self.constants:
             self.constants[item.output[0]] = self.constants[item.input[0]]
             return
@@ -175,40 +146,47 @@ class _Reader:
             raise UnsupportedError(
                 f"{self.path}: node {name} ({item.op_type}) works on constants alone; simplify the file."
             )
-        if item.op_type not in ("Add", "Mul") and item.input[0] not in self.alias:
-            raise self._unsupported(name, f"{item.op_type} with a constant before the image", NEAREST)
         kind = item.op_type
+        if kind not in ("Add", "Mul") and item.input[0] not in self.alias:
+            raise FormlessError(f"{kind} with a constant before the image", NEAREST)
+        if kind in _WEIGHTED and any(values.dtype.kind != "f" for values in fixed):
+            raise UnsoundError
+        if kind in _ELEMENTWISE and any(values.ndim > 1 + len(self.shapes[dynamic[0]]) for values in fixed):
+            raise FormlessError(f"{kind} with a constant of more axes than its input", NEAREST)
         if kind in _INVERSE and len(fixed) == 1:
             with np.errstate(divide="ignore"):  # by zero: no weight, and refused as such
                 kind, fixed = "Add" if kind == "Sub" else "Mul", [_INVERSE[kind](fixed[0].astype(np.float64))]
+        if kind == "Dropout" and any(np.any(self.constants.get(key, True)) for key in item.input[2:] if key):
+            raise FormlessError("Dropout in training mode", EVALUATED)
         if kind in ("Identity", "Dropout"):
             self.alias[item.output[0]] = dynamic[0]
         elif kind == "BatchNormalization":
             self._fold(item, name, dynamic[0], fixed, attributes)
         elif kind == "Pad":
-            self._pad(item, name, dynamic[0], attributes)
+            self._pad(item, dynamic[0], attributes)
         elif kind == "Add" and len(dynamic) == 1 and self._fold_bias(dynamic[0], fixed[0]):
             self.alias[item.output[0]] = dynamic[0]
         else:
             around = self.padding.get(item.input[0], NONE)
-            operation = self._operation(kind, name, dynamic, fixed, attributes, around)
+            operation = self._operation(kind, dynamic, fixed, attributes, around)
+            if operation is None:
+                if kind in _ELEMENTWISE and any(values.size > 1 for values in fixed):
+                    raise FormlessError(f"{item.op_type} with a constant of many numbers", SINGLE)
+                raise FormlessError(item.op_type)
             if isinstance(operation, Convolution | AveragePool):
                 operation = replace(operation, padding=both(operation.padding, around))
-            self._append(name, operation, tuple(dict.fromkeys(dynamic)) or (INPUT,), item.output[0], dynamic)
+            inputs = tuple(dynamic) if isinstance(operation, Add) else (dynamic[0],)
+            self._append(name, operation, inputs, item.output[0])
             if kind == "ReduceMean" and not attributes.get("keepdims", 1):
-                self._append(f"{name}/flat", Flatten(), (name,), item.output[0], [name])
+                self._append(f"{name}/flat", Flatten(), (name,), item.output[0])
 
-    def _append(
-        self, name: str, operation: Operation, inputs: tuple[str, ...], output: str, dynamic: list[str]
-    ) -> None:
-        if isinstance(operation, Add):
-            inputs = tuple(dynamic)
-            if self.shapes[inputs[0]] != self.shapes[inputs[1]]:
-                raise UnsupportedError(f"{self.path}: node {name} adds tensors of unequal shapes.")
+    def _append(self, name: str, operation: Operation, inputs: tuple[str, ...], output: str) -> None:
+        if len({self.shapes[key] for key in inputs}) > 1:
+            raise UnsupportedError(f"{self.path}: node {name} adds tensors of unequal shapes.")
         if name in self.shapes:
             raise UnsupportedError(f"{self.path}: two nodes are named {name}; give each a name of its own.")
         if not accepts(operation, self.shapes[inputs[0]]):
-            raise self._unsound(name)
+            raise UnsoundError
         shape = output_shape(operation, self.shapes[inputs[0]])
         if min(shape) < 1:
             raise UnsupportedError(
@@ -219,52 +197,54 @@ class _Reader:
         self.alias[output] = name
 
     def _operation(
-        self,
-        kind: str,
-        name: str,
-        dynamic: list[str],
-        fixed: list[Array],
-        given: Attributes,
-        around: Padding,
-    ) -> Operation:
-        """Return what a node does to its input with zeros ``around`` it, which are not its own padding."""
+        self, kind: str, dynamic: list[str], fixed: list[Array], given: Attributes, around: Padding
+    ) -> Operation | None:
+        """Return what a node does to its input with zeros ``around`` it, which are not its own padding.
+
+        None if it has no form here.
+        """
         shape = widened(self.shapes[dynamic[0]], around)
         dense = set(given.get("dilations", [1])) == {1}
         match kind:
             case "Conv" if dense and len(dynamic) == 1 and fixed and fixed[0].ndim == 4:
                 weight = fixed[0].astype(np.float64)
                 bias = fixed[1].astype(np.float64) if len(fixed) > 1 else np.zeros(len(weight))
-                stride, padding = self._window(name, shape, weight.shape[2:], given)
+                kernel = pair(weight.shape[2:])
+                if pair(given.get("kernel_shape", kernel)) != kernel:
+                    raise UnsoundError
+                stride, padding = window(shape, kernel, given)
                 return Convolution(weight, bias, stride, padding, int(given.get("group", 1)))
             case "Conv":
-                raise self._unsupported(
-                    name, "Conv with dilation, computed weights, or not over two dimensions", "a plain Conv"
+                raise FormlessError(
+                    "Conv with dilation, computed weights, or not over two dimensions", "a plain Conv"
                 )
-            case "Gemm" if len(dynamic) == 1 and fixed and not given.get("transA", 0):
+            case "Gemm" if len(dynamic) == 1 and fixed and fixed[0].ndim == 2 and not given.get("transA", 0):
                 weight = fixed[0].astype(np.float64) * float(given.get("alpha", 1.0))
                 weight = weight if given.get("transB", 0) else np.ascontiguousarray(weight.T)
                 bias = fixed[1] * float(given.get("beta", 1.0)) if len(fixed) > 1 else np.zeros(1)
+                if bias.size > 1 and bias.shape[-1] != len(weight):  # one a row: of images, not of scores
+                    raise UnsoundError
                 bias = np.repeat(bias, len(weight)) if bias.size == 1 else bias.ravel()
                 return Linear(weight, bias.astype(np.float64))
             case "MatMul" if len(dynamic) == 1 and fixed and fixed[0].ndim == 2 and len(shape) == 1:
                 return Linear(np.ascontiguousarray(fixed[0].T, np.float64), np.zeros(fixed[0].shape[1]))
             case "AveragePool" if dense:
-                kernel = (int(given["kernel_shape"][0]), int(given["kernel_shape"][1]))
-                stride, padding = self._window(name, shape, kernel, given)
+                kernel = pair(given["kernel_shape"])
+                stride, padding = window(shape, kernel, given)
                 if given.get("ceil_mode", 0) or (any(padding) and not given.get("count_include_pad", 0)):
-                    raise self._unsupported(
-                        name, "AveragePool whose windows differ in size at the edges", "count_include_pad=1"
+                    raise FormlessError(
+                        "AveragePool whose windows differ in size at the edges", "count_include_pad=1"
                     )
                 return AveragePool(kernel, stride, padding)
-            case "GlobalAveragePool":
+            case "GlobalAveragePool" if len(shape) == 3:
                 return AveragePool((shape[1], shape[2]), (1, 1))
             case "Relu":
                 return Relu()
             case "Mul" if len(dynamic) == 2 and dynamic[0] == dynamic[1]:
                 return Square()
-            case "Pow" if len(dynamic) == 1 and fixed[0].size == 1 and 1 < float(fixed[0].item()) <= 8:
+            case "Pow" if len(dynamic) == 1 and fixed[0].size == 1 and fixed[0].dtype.kind in "fiu":
                 power = float(fixed[0].item())
-                if power.is_integer():
+                if 1 < power <= 8 and power.is_integer():
                     return Square() if power == 2 else Polynomial((*(0.0,) * int(power), 1.0))
             case "Mul" if len(dynamic) == 1 and fixed[0].size == 1:
                 return Polynomial((0.0, float(fixed[0].item())))
@@ -274,77 +254,50 @@ class _Reader:
                 return Polynomial((float(fixed[0].item()), 1.0))
             case "Flatten" if given.get("axis", 1) == 1:
                 return Flatten()
-            case "Reshape" if len(fixed) == 1 and fixed[0].size == 2:
-                if int(fixed[0][1]) in (-1, math.prod(shape)):
+            case "Reshape" if len(fixed) == 1:
+                zero_is_none = bool(given.get("allowzero", 0))
+                if _flattens(whole(fixed[0]), self.batch, math.prod(shape), zero_is_none=zero_is_none):
                     return Flatten()
             case "ReduceMean":
                 axes = whole(fixed[0] if fixed else given.get("axes"))
                 if len(shape) == 3 and sorted(axis + 4 * (axis < 0) for axis in axes) == [2, 3]:
                     return AveragePool((shape[1], shape[2]), (1, 1))
                 over = f"{kind} over axes {axes}" if axes else f"{kind} over all axes"
-                raise self._unsupported(name, over, REWRITES[kind])
-        raise self._unsupported(name, kind, REWRITES.get(kind, NEAREST))
+                raise FormlessError(over, REWRITES[kind])
+        return None
 
-    def _unsound(self, name: str) -> InputError:
-        return InputError(f"{self.path}: the weights of node {name} do not fit its input; export it again.")
-
-    def _unsupported(self, name: str, kind: str, rewrite: str) -> UnsupportedError:
-        return _unsupported(self.path, name, kind, rewrite)
-
-    def _window(
-        self, name: str, shape: tuple[int, ...], kernel: tuple[int, ...], given: Attributes
-    ) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
-        """Return stride (y, x) and padding (top, left, bottom, right)."""
-        stride_y, stride_x = (int(step) for step in given.get("strides", (1, 1)))
-        if min(stride_y, stride_x) < 1:
-            raise self._unsound(name)
-        mode = given.get("auto_pad", b"NOTSET").decode()
-        if mode in ("SAME_UPPER", "SAME_LOWER"):
-            spare = [
-                max((-(-size // step) - 1) * step + width - size, 0)
-                for size, step, width in zip(shape[1:], (stride_y, stride_x), kernel, strict=True)
-            ]
-            less, more = [item // 2 for item in spare], [-(-item // 2) for item in spare]
-            first, last = (less, more) if mode == "SAME_UPPER" else (more, less)
-            return (stride_y, stride_x), (first[0], first[1], last[0], last[1])
-        top, left, bottom, right = (int(size) for size in given.get("pads", (0, 0, 0, 0)))
-        if min(top, left, bottom, right) < 0:
-            raise self._unsupported(name, "a layer with negative padding", "a crop of the image before it")
-        return (stride_y, stride_x), (top, left, bottom, right)
-
-    def _pad(self, item: NodeProto, name: str, source: str, given: Attributes) -> None:
+    def _pad(self, item: NodeProto, source: str, given: Attributes) -> None:
         """Keep the zeros that a Pad puts around a map for the layers behind it."""
         output = item.output[0]
         takers = [other.op_type for other in self.graph.node if output in other.input]
         takers += ["the output"] * (output == self.graph.output[0].name)
         inputs = [self.constants.get(key) for key in item.input[1:]]
-        try:
-            around = zeros(given, inputs, 1 + len(self.shapes[source]))
-            odd = [taker for taker in takers if taker not in WINDOWED]
-            if any(around) and odd:
-                raise FormlessError(f"Pad before {odd[0]}", "Pad directly before a Conv or an average pool")
-        except FormlessError as error:
-            raise self._unsupported(name, error.what, error.rewrite) from None
+        around = zeros(given, inputs, 1 + len(self.shapes[source]))
+        odd = [taker for taker in takers if taker not in WINDOWED]
+        if any(around) and odd:
+            raise FormlessError(f"Pad before {odd[0]}", "Pad directly before a Conv or an average pool")
         self.alias[output] = source
         self.padding[output] = around
 
     def _fold(self, item: NodeProto, name: str, source: str, fixed: list[Array], given: Attributes) -> None:
         """Fold batch normalisation into the convolution or linear layer before it."""
         if len(fixed) != 4:
-            raise self._unsupported(name, "BatchNormalization without stored statistics", "a trained export")
+            raise FormlessError("BatchNormalization without stored statistics", "a trained export")
+        if given.get("training_mode", 0):
+            raise FormlessError("BatchNormalization in training mode", EVALUATED)
         scale, shift, mean, variance = (values.astype(np.float64) for values in fixed)
         if any(values.shape != self.shapes[source][:1] for values in fixed):
-            raise self._unsound(name)
+            raise UnsoundError
         with np.errstate(invalid="ignore", divide="ignore"):
             gain = scale / np.sqrt(variance + float(given.get("epsilon", 1e-5)))
         node = self._sole_layer(source)
         if node is None:  # nothing linear to fold into: a 1 x 1 convolution by itself
             if len(self.shapes[source]) != 3:
-                raise self._unsupported(name, "BatchNormalization of a vector", "one right after a Gemm")
+                raise FormlessError("BatchNormalization of a vector", "one right after a Gemm")
             operation = Convolution(
                 gain[:, None, None, None], shift - mean * gain, (1, 1), (0, 0, 0, 0), len(gain)
             )
-            self._append(name, operation, (source,), item.output[0], [source])
+            self._append(name, operation, (source,), item.output[0])
             return
         layer = node.operation
         assert isinstance(layer, Convolution | Linear)

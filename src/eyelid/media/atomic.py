@@ -37,13 +37,13 @@ def check_output(source: Path, final: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def atomic_output(final: Path, *, force: bool) -> Iterator[Path]:
+def atomic_output(final: Path, *, force: bool, mode: int = 0o666) -> Iterator[Path]:
     """Yield a partial path beside ``final``; on success sync it and give it the final name in one step.
 
     The partial file is ``.NAME.TOKEN.partial.SUFFIX``, readable by its owner alone, and is deleted on any
     exception. A killed run leaves at most such a file, which the next run for the same output removes.
     Without ``force`` an existing file is never replaced, not even one that appears meanwhile. The final file
-    gets the permissions of any new file. Raises OutputError.
+    gets the permissions ``mode``, less what the umask takes. Raises OutputError.
     """
     _check_place(final, force=force)
     partial = final.with_name(
@@ -55,7 +55,7 @@ def atomic_output(final: Path, *, force: bool) -> Iterator[Path]:
             _remove_leftovers(final)
             stack.callback(os.close, _create(partial))
             yield partial
-            _publish(partial, final, force=force)
+            _publish(partial, final, mode, force=force)
         except OSError as error:
             raise _output_error(final, error) from error
         except (OutputError, UsageError) as error:
@@ -127,12 +127,12 @@ def _partial_stem(final: Path) -> str:
     return "." + os.fsdecode(os.fsencode(final.stem)[:_STEM_BYTES])
 
 
-def _publish(partial: Path, final: Path, *, force: bool) -> None:
+def _publish(partial: Path, final: Path, mode: int, *, force: bool) -> None:
     umask = os.umask(0o077)
     os.umask(umask)
     descriptor = os.open(partial, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fchmod(descriptor, 0o666 & ~umask)
+        os.fchmod(descriptor, mode & ~umask)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -140,7 +140,7 @@ def _publish(partial: Path, final: Path, *, force: bool) -> None:
         partial.replace(final)
     else:
         _rename_new(partial, final)
-    _sync_folder(final.parent)
+    sync_folder(final.parent)
 
 
 def _rename_new(partial: Path, final: Path) -> None:
@@ -172,7 +172,8 @@ def _rename_noreplace(partial: Path, final: Path) -> None:
     partial.rename(final)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names of new files in a folder to the disk, where its file system can."""
     with suppress(OSError):  # the file itself is synced; some file systems cannot sync a folder
         descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from eyelid.errors import OutputError
+from eyelid.media.atomic import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,4 +47,5 @@ def write_new(*files: KeyFile) -> None:
                 raise OutputError(
                     f"{file.path} cannot be written ({error.strerror}); choose another place"
                 ) from error
+            sync_folder(file.path.parent)
         undo.pop_all()

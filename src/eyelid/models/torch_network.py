@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -93,12 +94,13 @@ def _convolution(attributes: Attributes) -> Callable[..., Tensor]:
     top, left, bottom, right = attributes["pads"]
     strides, dilations = attributes["strides"], attributes["dilations"]
     group: int = attributes["group"]  # type: ignore[assignment]  # the one attribute that is no list
+    even = (top, left) == (bottom, right)  # then there is nothing to copy into a larger picture first
 
     def apply(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         from torch.nn.functional import conv2d, pad
 
-        padded = pad(values, (left, right, top, bottom))
-        return conv2d(padded, weight, bias, strides, 0, dilations, group)
+        padded = values if even else pad(values, (left, right, top, bottom))
+        return conv2d(padded, weight, bias, strides, (top, left) if even else 0, dilations, group)
 
     return apply
 
@@ -129,11 +131,18 @@ def _padded(values: Tensor, sides: Tensor) -> Tensor:
 
 
 def _minimum(_: Attributes) -> Callable[..., Tensor]:
-    return lambda a, b: a.minimum(b)
+    return lambda a, b: _clipped(a, -math.inf, b.item()) if b.numel() == 1 else a.minimum(b)
 
 
 def _maximum(_: Attributes) -> Callable[..., Tensor]:
-    return lambda a, b: a.maximum(b)
+    return lambda a, b: _clipped(a, b.item(), math.inf) if b.numel() == 1 else a.maximum(b)
+
+
+def _clipped(values: Tensor, low: float, high: float) -> Tensor:
+    """Clip: what minimum and maximum do as well, whose gradients take longer than a convolution."""
+    from torch.nn.functional import hardtanh
+
+    return hardtanh(values, low, high)
 
 
 OPERATORS: dict[str, Callable[[Attributes], Callable[..., Tensor]]] = {

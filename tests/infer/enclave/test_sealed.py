@@ -64,11 +64,11 @@ def test_a_model_that_cannot_be_written_leaves_no_key(
     path = tmp_path / "model.sealed"
     publish = atomic._publish
 
-    def taken(partial: Path, final: Path, *, force: bool) -> None:
+    def taken(partial: Path, final: Path, mode: int, *, force: bool) -> None:
         if final == path:
             assert key_path(path).exists()
             final.write_text("another's")
-        publish(partial, final, force=force)
+        publish(partial, final, mode, force=force)
 
     monkeypatch.setattr(atomic, "_publish", taken)
     with pytest.raises(OutputError, match="exists already"):

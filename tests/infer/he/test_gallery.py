@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,7 @@ def test_the_best_come_first() -> None:
 def test_names_of_an_encrypted_gallery_stay_with_their_owner(tmp_path: Path) -> None:
     listed = gallery_file.save_names(tmp_path / "g.eyelid", ("Ada", "Émilie"))
     assert gallery_file.read_names(listed, 2) == ("Ada", "Émilie")
+    assert stat.S_IMODE(listed.stat().st_mode) == 0o600
     with pytest.raises(InputError, match="2 names and the gallery 3"):
         gallery_file.read_names(listed, 3)
     (tmp_path / "junk").write_text("{}")

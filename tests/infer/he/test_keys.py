@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from itertools import count
+from pathlib import Path
 
 import pytest
 import seal
@@ -16,9 +18,6 @@ from eyelid.infer.he.client import Client
 from eyelid.infer.he.residues import pack
 from eyelid.infer.he.scheme import Demands
 from tests.infer.he.conftest import PASSPHRASE, Shop
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEMANDS = Demands(scheme=gallery.scheme(), rotations=(1, -5, 64), relinearise=True)
 ARTEFACT = "cd" * 32
@@ -75,7 +74,7 @@ def test_a_key_and_its_evaluation_keys_are_written_both_or_none(
     """The disk fails when the evaluation keys get their name, after the key has its own."""
     from eyelid.media import atomic
 
-    def fails(_partial: Path, final: Path, *, force: bool) -> None:
+    def fails(_partial: Path, final: Path, _mode: int, *, force: bool) -> None:
         assert final.with_suffix("").exists()
         raise OSError(5, "Input/output error")
 
@@ -129,6 +128,74 @@ def test_rotation_keeps_the_old_key_for_old_answers(tmp_path: Path) -> None:
     found = evaluation_keys.read(keys.evaluation_path(path).read_bytes(), DEMANDS, second.key_id)
     assert found.key_id == second.key_id
     assert {item.name for item in tmp_path.iterdir()} == {path.name, f"{path.name}.eval", kept.name}
+
+
+class Cut(BaseException):
+    """The machine stops: nothing that runs afterwards helps."""
+
+
+def fail_at(step: int, why: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the ``step``-th renaming of a rotation fail."""
+    real, renamed = Path.replace, count(1)
+
+    def replace(source: Path, target: Path) -> Path:
+        if ".next" in source.name and next(renamed) == step:
+            raise why
+        return real(source, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_rotation_that_fails_changes_nothing(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "client.key"
+    keys.generate(path, ARTEFACT, DEMANDS, PASSPHRASE)
+    before = {item.name: item.read_bytes() for item in tmp_path.iterdir()}
+    fail_at(step, OSError(5, "Input/output error"), monkeypatch)
+    with pytest.raises(OutputError, match="it is as it was"):
+        keys.rotate(path, PASSPHRASE, ARTEFACT, DEMANDS)
+    assert {item.name: item.read_bytes() for item in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_rotation_that_was_cut_off_can_be_done_again(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No key is lost, and what lay around is gone."""
+    path = tmp_path / "client.key"
+    first = keys.generate(path, ARTEFACT, DEMANDS, PASSPHRASE)
+    with monkeypatch.context() as inside:
+        inside.setattr(keys, "ExitStack", _Nothing)
+        fail_at(step, Cut(), inside)
+        with pytest.raises(Cut):
+            keys.rotate(path, PASSPHRASE, ARTEFACT, DEMANDS)
+    second, _ = keys.rotate(path, PASSPHRASE, ARTEFACT, DEMANDS)
+    old = {keys.read(item, PASSPHRASE).header.key_id for item in tmp_path.glob("*.old")}
+    assert first.key_id in old
+    assert keys.read(path, PASSPHRASE).header.key_id == second.key_id
+    evaluation_keys.read(keys.evaluation_path(path).read_bytes(), DEMANDS, second.key_id)
+    assert not list(tmp_path.glob("*.next*"))
+
+
+def test_another_file_in_the_place_of_the_old_key_stays(tmp_path: Path) -> None:
+    path = tmp_path / "client.key"
+    first = keys.generate(path, ARTEFACT, DEMANDS, PASSPHRASE)
+    kept = tmp_path / f"client.key-{first.key_id}.old"
+    kept.write_bytes(b"something else")
+    with pytest.raises(OutputError, match="exists"):
+        keys.rotate(path, PASSPHRASE, ARTEFACT, DEMANDS)
+    assert keys.read(path, PASSPHRASE).header.key_id == first.key_id
+    assert kept.read_bytes() == b"something else"
+    assert not list(tmp_path.glob("*.next*"))
+
+
+class _Nothing(ExitStack):
+    """Undoes nothing, as when the machine stops."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def test_the_size_of_evaluation_keys_is_known_before_they_come(made: Path) -> None:

@@ -127,7 +127,7 @@ def test_the_process_of_a_server_holds_no_secret_key(tmp_path: Path) -> None:
         assert holds(os.getpid(), secret_forms(key)[:1]) == [True], "and in the client it finds the key"
     finally:
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=120)
     assert rest == "stopped\n"
     assert process.returncode == 0
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +34,23 @@ def spu() -> Path:
     return setup.interpreter()
 
 
+JOIN_S = 120.0
+"""So long all may take to be there: each starts SPU anew, side by side, on a machine that has more to do."""
+
+
+def hold(peers: Peers, kept: ExitStack) -> None:
+    """Keep the ports of parties theirs until they listen: nobody else is given them meanwhile.
+
+    Whoever asks the system for a free port gets none that is bound; a party listens on it all the same,
+    since it allows the address to be in use.
+    """
+    for member in peers.party:
+        host, _, port = member.address.rpartition(":")
+        held = kept.enter_context(socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, int(port)))
+
+
 @dataclass
 class Table:
     """Parties that sit together on this machine; all but one run in threads of the test."""
@@ -42,13 +62,14 @@ class Table:
     errors: dict[str, EyelidError] = field(default_factory=dict)
     processes: dict[str, int] = field(default_factory=dict)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _seated: dict[str, threading.Event] = field(default_factory=lambda: defaultdict(threading.Event))
 
     def session(self, who: str, **settings: Any) -> Session:
         network = self.network if who == self.peers.model_owner else None
         return Session(
             self.peers,
             who,
-            **{"key": self.folder / f"{who}.key", "network": network, "connect_s": 20.0} | settings,
+            **{"key": self.folder / f"{who}.key", "network": network, "connect_s": JOIN_S} | settings,
         )
 
     def start(self, *whom: str, **settings: Any) -> None:
@@ -57,9 +78,14 @@ class Table:
             self._threads.append(threading.Thread(target=self._take_part, args=(who, settings)))
             self._threads[-1].start()
 
+    def pid(self, who: str) -> int:
+        """Return the number of a party's process, once that has joined."""
+        assert self._seated[who].wait(JOIN_S)
+        return self.processes[who]
+
     def wait(self) -> None:
         for thread in self._threads:
-            thread.join(20)
+            thread.join(JOIN_S)
             assert not thread.is_alive()
         self._threads.clear()
 
@@ -67,6 +93,7 @@ class Table:
         try:
             with self.session(who, **settings) as session:
                 self.processes[who] = session.pid
+                self._seated[who].set()
                 for answer in session.serve():
                     self.answers.setdefault(who, []).append(answer)
         except EyelidError as error:
@@ -77,16 +104,19 @@ class Table:
 def table(spu: Path, tmp_path: Path) -> Iterator[Callable[[int, net.Network], Table]]:
     """Make a table for so many parties and a network."""
     made: list[Table] = []
+    kept = ExitStack()
 
     def make(parties: int, network: net.Network) -> Table:
         folder = tmp_path / str(len(made))
         folder.mkdir()
         made.append(Table(folder, peers_here(folder, parties), network))
+        hold(made[-1].peers, kept)
         return made[-1]
 
-    yield make
-    for one in made:
-        one.wait()
+    with kept:
+        yield make
+        for one in made:
+            one.wait()
 
 
 def chain(shape: tuple[int, int, int], *layers: tuple[str, net.Operation]) -> net.Network:

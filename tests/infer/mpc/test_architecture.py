@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from eyelid.errors import InferenceError, UnsupportedError
 from eyelid.infer import network as net
 from eyelid.infer.mpc import plan as plans
+from eyelid.infer.mpc import process
 from eyelid.infer.mpc.party import architecture
 from tests.infer.mpc.conftest import chain, every_layer, tiny
 from tests.infer.mpc.mutants import MARK, mutant
@@ -158,3 +159,51 @@ def test_the_parties_name_the_owner_of_an_architecture_that_makes_no_sense(
     here.wait()
     assert all("makes no sense" in str(error) for error in here.errors.values())
     assert MARK not in str(here.errors)
+
+
+BUSY = """
+import time
+from party.main import Party
+hear = Party._hear
+def late(self, other):
+    if self.rank == {rank}:
+        time.sleep(2)  # with two others: four seconds behind them
+    return hear(self, other)
+Party._hear = late
+agree = Party._agree
+class Unconfirmed:
+    def __init__(self, link):
+        self.link = link
+    def __getattr__(self, name):
+        return getattr(self.link, name)
+    def send(self, other, message):
+        self.link.send(other, message)
+        raise RuntimeError  # it has arrived, and the other has left before it could say so
+def unconfirmed(self, order):
+    link, self.link = self.link, Unconfirmed(self.link)
+    agreed = agree(self, order)
+    self.link = link
+    return agreed
+Party._agree = unconfirmed
+main()
+"""
+
+
+@pytest.mark.enable_socket
+@pytest.mark.allow_hosts(["127.0.0.1"])
+@pytest.mark.parametrize("late", ["data", "model", "helper"])
+def test_a_party_that_is_slow_to_see_it_finds_the_same_reason(
+    table: MakeTable, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    here = table(3, tiny())
+    split = plans.split
+    monkeypatch.setattr(
+        plans, "split", lambda network: (split(network)[0] | {"nodes": []}, split(network)[1])
+    )
+    busy = BUSY.format(rank=here.peers.number(late))
+    monkeypatch.setattr(process, "LOAD", process.LOAD.removesuffix("main()\n") + busy)
+    here.start("model", "helper")
+    with pytest.raises(InferenceError, match=r"^model sent an architecture"), here.session("data"):
+        pass
+    here.wait()
+    assert all("makes no sense" in str(error) for error in here.errors.values())

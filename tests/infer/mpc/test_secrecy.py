@@ -72,10 +72,11 @@ class Tapped:
 
     def __init__(self, python: Path, parties: int, folder: Path, kept: ExitStack) -> None:
         ports = []
-        with ExitStack() as probes:
-            for _ in range(parties):
-                probe = probes.enter_context(socket.create_server(("127.0.0.1", 0)))
-                ports.append(probe.getsockname()[1])
+        for _ in range(parties):
+            held = kept.enter_context(socket.socket())  # as in conftest.hold()
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("127.0.0.1", 0))
+            ports.append(held.getsockname()[1])
         self.taps = [Tap(port) for port in ports]
         for tap in self.taps:
             kept.callback(tap.server.close)

@@ -84,7 +84,7 @@ def _encrypted(told: GalleryOffer, rows: NDArray[np.complex128], secret: SecretK
 def save_names(path: Path, names: tuple[str, ...], *, force: bool = False) -> Path:
     """Write whose an encrypted gallery's vectors are, for their owner alone: ``path``.names; return where."""
     listed = path.with_name(path.name + ".names")
-    with atomic_output(listed, force=force) as partial:
+    with atomic_output(listed, force=force, mode=0o600) as partial:
         partial.write_text(json.dumps(names, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return listed
 

@@ -187,18 +187,26 @@ def rotate(
     """Put a new key, under the same passphrase, in the place of ``path``; return it and the old one's path.
 
     The old key file keeps its content as ``NAME-KEYID.old``, to decrypt old answers; its evaluation keys go.
-    Raises InputError (the passphrase does not open the old key) and OutputError.
+    A rotation that fails leaves all as it was; one that was cut off can be done again. Raises InputError (the
+    passphrase does not open the old key) and OutputError.
     """
     old = read(path, passphrase).header
     kept = path.with_name(f"{path.name}-{old.key_id}.old")
     fresh = path.with_name(f"{path.name}.next")
-    for left in (fresh, evaluation_path(fresh)):
-        left.unlink(missing_ok=True)
-    made = generate(fresh, artefact, demands, passphrase, days=days)
-    try:
-        os.link(path, kept)
-        evaluation_path(fresh).replace(evaluation_path(path))
-        fresh.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be rotated ({error.strerror}); it is as it was") from error
+    with ExitStack() as undo:
+        for left in (fresh, evaluation_path(fresh)):
+            left.unlink(missing_ok=True)  # of a rotation that was cut off
+            undo.callback(left.unlink, missing_ok=True)
+        made = generate(fresh, artefact, demands, passphrase, days=days)
+        try:
+            sealed = path.read_bytes()
+            if not kept.exists() or kept.read_bytes() != sealed:
+                write_new(KeyFile(kept, sealed))
+                undo.callback(kept.unlink, missing_ok=True)
+            fresh.replace(path)
+            undo.callback(kept.replace, path)
+            evaluation_path(fresh).replace(evaluation_path(path))
+        except OSError as error:
+            raise OutputError(f"{path} cannot be rotated ({error.strerror}); it is as it was") from error
+        undo.pop_all()
     return made, kept

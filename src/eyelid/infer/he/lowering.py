@@ -45,8 +45,8 @@ class Lowered:
     it.
 
     ``largest`` is the largest result before the square over the calibration images (1 by normalisation where
-    it is squared), ``spread`` the root mean square of each source, ``fit_error`` the error of
-    a fit, if it was fitted. ``depth`` counts the squares before it.
+    it is squared), ``spread`` the root mean square of each source, ``fit_error`` the error of a fit, if there
+    was one. ``depth`` counts the squares before it.
     """
 
     name: str
@@ -84,7 +84,9 @@ def lower(
     ``calibration`` is float64 (n, c, h, w): images like those to come; ranges and fits are theirs. The values
     of every squared stage are normalised to at most 1 over them. With ``pooled`` an average pool that alone
     follows an activation is part of its stage, else of the next map. ``degree`` is that of the polynomials
-    fitted to rectifiers. Raises :class:`UnsupportedError`.
+    fitted to rectifiers. Raises :class:`UnsupportedError` and :class:`UsageError` as
+    :func:`~eyelid.infer.he.activations.curve` does, and :class:`InferenceError` where the calibration images
+    are none, values outgrow all bounds, weights or answers are all 0, or the last layer is not linear.
     """
     return _Lowering(network, calibration, pooled, degree).run()
 
@@ -121,10 +123,11 @@ class _Lowering:
                 self.values[node.name] = _linear(operation, source)
             nodes.append(Node(node.name, operation, node.inputs, node.shape))
         last = self.values[self.network.nodes[-1].name]
-        if not (self.stages and _is_identity(last)):
-            self._stage(self._name(self.network.nodes[-1].name), last, None, None, np.zeros(0))
-        else:
+        if self.stages and _is_identity(last):
             raise InferenceError("the network ends in an activation; let its last layer be linear")
+        if not last.numbers.any():
+            raise InferenceError("the network answers 0 to every calibration image; train it first")
+        self._stage(self._name(self.network.nodes[-1].name), last, None, None, np.zeros(0))
         return tuple(self.stages), Network(self.network.input_shape, tuple(nodes), self.network.digest)
 
     def _name(self, name: str) -> str:
@@ -209,6 +212,8 @@ class _Lowering:
             (Sparse.identity(size) if matrix is None else matrix).times(by * factor)
             for matrix, by in value.terms.values()
         )
+        if not any(matrix.values.any() for matrix in maps):
+            raise InferenceError(f"{name} sees nothing of the image: its weights are 0; train it first")
         self.stages.append(
             Lowered(
                 name,

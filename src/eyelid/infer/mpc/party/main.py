@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,7 +28,27 @@ KEEP_ALIVES = 3
 LEAVE_S = 5.0
 """So long the data owner waits at most, at the end, for the others to hear of it and leave."""
 GRACE_S = 2.0
-"""So long after another has left may come what makes it plain: that the session is over, or what is wrong."""
+"""So long after another has left may come what makes it plain: that the session is over."""
+AGREE_S = 20.0
+"""So long after another has left may a busy party take to find what is wrong with what all have said."""
+
+LINGER_S = 1.0
+"""So long a party that refuses stays, or the others would send again and again what it has taken already."""
+OUTLAST_S = 20.0
+"""So long SPU waits before it ends a process that could not confirm a message to one that has left."""
+
+
+def _outlast(_: int | None) -> None:
+    """Hold the thread of SPU that calls exit(): this party still says its result, or why there is none."""
+    time.sleep(OUTLAST_S)
+
+
+_OUTLAST = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_outlast)
+
+
+def _hold_exits() -> None:
+    """Have an exit wait before anything that SPU has set up by now is taken down."""
+    ctypes.CDLL(None).__cxa_atexit(_OUTLAST, None, None)
 
 
 class Party:
@@ -65,9 +87,14 @@ class Party:
         self.others = [number for number in range(self.size) if number != self.rank]
         self.silence_s = order["silence_s"]
         self.link = link.join(order, self._log, lambda error: self._fail(error.why, error.party))
+        _hold_exits()
         for other in self.others:
             link.watch(order["addresses"][other], partial(self._gone, other))
-        plan, self.profile = self._agree(order)
+        try:
+            plan, self.profile = self._agree(order)
+        except Failure:
+            time.sleep(LINGER_S)
+            raise
         self._agreed.set()
         self.machine = Machine(self.link, order["protocol"], self.size, plan, self.profile)
         owner = self.roles["model_owner"]
@@ -77,6 +104,7 @@ class Party:
             else:
                 self._keep(name, owner, self._hear(owner)[1])
         self.machine.prepare(1, self.profile)
+        _hold_exits()
         self._say({"event": "ready", "plan": plan, "profile": self.profile, "at_once": self.at_once})
 
     def _agree(self, order: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -88,7 +116,8 @@ class Party:
             "profile": order["profile"],
         }
         for other in self.others:  # until it has arrived: a party that then refuses leaves at once
-            self.link.send(other, frames.pack([json.dumps(mine).encode()]))
+            with suppress(RuntimeError):  # it has left before it said so: what it sent is heard below
+                self.link.send(other, frames.pack([json.dumps(mine).encode()]))
         said = {other: self._hear(other)[0] for other in self.others} | {self.rank: mine}
         for other in self.others:
             if said[other].get("version") != VERSION:
@@ -158,8 +187,8 @@ class Party:
             "received": after[1] - before[1],
             "layers": layers,
         }
-        if self.rank != receiver:
-            self._tell(receiver, {"do": "result"}, own)
+        if self.rank != receiver:  # until it has arrived: the session may end before anything else is sent
+            self.link.send(receiver, frames.pack([json.dumps({"do": "result"}).encode(), *own]))
             return self._say({"event": "computed"} | done)
         shares = {other: self._hear(other)[1] for other in self.others} | {self.rank: own}
         scores = self.machine.join([shares[number] for number in range(self.size)])
@@ -202,7 +231,7 @@ class Party:
         """A party's process ended: in the middle of a session so does this one."""
         self._left.release()
         self._missing = other
-        self._agreed.wait(GRACE_S)  # it may have left for a reason that this party is about to find, too
+        self._agreed.wait(AGREE_S)  # it may have left for a reason that this party is about to find, too
         owner = self.roles["data_owner"]
         if not self._ending.wait(0 if owner in (self.rank, other) else GRACE_S):
             self._fail("gone", other)
