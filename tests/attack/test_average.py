@@ -51,6 +51,15 @@ def test_averaging_names_people_that_one_frame_does_not() -> None:
     assert found.averaged.attack == "frame averaging"
 
 
+def test_progress_counts_the_trials_of_both() -> None:
+    told: list[tuple[int, int]] = []
+    attack = AverageAttack(
+        Treatment("noise", Origin.PUBLISHED, noisy), frames=2, attackers=["nearest"], seeds=2
+    )
+    attack.measure(invented(people=3, each=4), listener=lambda done, of: told.append((done, of)))
+    assert told == [(done, 8) for done in range(1, 9)]
+
+
 def test_a_held_release_gives_nothing_to_average() -> None:
     faces = invented(people=6, each=6)
     held: dict[bytes, Picture] = {}

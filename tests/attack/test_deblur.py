@@ -7,7 +7,11 @@ from eyelid.attack.base import Knowledge
 from eyelid.attack.deblur import Deblur, deblur
 from eyelid.attack.fidelity import psnr
 from eyelid.attack.inversion import wiener
+from eyelid.attack.keyed_blur import KeyedBlur
 from eyelid.attack.lowpass import Lowpass, OpenCvBlur, PillowBlur
+from eyelid.attack.restoration import RestorationAttack
+from eyelid.attack.restore import LearnedRestoration
+from eyelid.attack.treatment import parse
 from eyelid.errors import InputError
 from tests.attack.faces import invented, nobody
 
@@ -48,6 +52,24 @@ def test_the_attack_reports_whom_it_recognised() -> None:
     assert result.n == len(outcome.people) == 3
     assert result.interval[0] <= result.success <= result.interval[1]
     assert "PSNR" in result.note
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        Deblur(OpenCvBlur(kernel=5)),
+        Deblur(OpenCvBlur(kernel=5), blind=True),
+        KeyedBlur(b"k", side=5),
+        KeyedBlur(b"k", pairs=0, side=5),
+        LearnedRestoration(parse("pixelate:8"), epochs=2),
+    ],
+    ids=lambda attack: f"{attack.name}, {attack.threat.capability}",
+)
+def test_progress_goes_up_to_its_end(attack: RestorationAttack) -> None:
+    told: list[tuple[int, int]] = []
+    attack.measure(invented(people=4, each=4, height=24, width=24), lambda done, of: told.append((done, of)))
+    assert told == [(done, len(told)) for done in range(1, len(told) + 1)]
+    assert len(told) > 1
 
 
 def test_too_few_people_are_one_sentence() -> None:

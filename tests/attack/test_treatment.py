@@ -86,8 +86,8 @@ def test_the_real_obfuscator_covers_the_whole_picture_and_leaves_the_original_al
 
 def test_releases_of_a_method_with_noise_are_independent_and_centred_on_the_one_without() -> None:
     treatment = parse("dp-pixelate:eps=5")
-    drawn = treatment.treat(FACES.pictures[:1], 40)[0].astype(float)
-    assert len(np.unique(drawn, axis=0)) == 40
+    drawn = treatment.treat(FACES.pictures[:1], 100)[0].astype(float)
+    assert len(np.unique(drawn, axis=0)) == 100
     ideal = treatment.ideal(FACES.pictures[:1])[0].astype(float)
     assert np.abs(drawn.mean(axis=0) - ideal).max() < 4
     assert np.array_equal(treatment.ideal(FACES.pictures[:1]), treatment.ideal(FACES.pictures[:1]))

@@ -29,8 +29,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_prints_a_table(here: Here, data: Path) -> None:
     done = here("attack", "cloak", "--data", data, "--method", "cloak:8,steps=1", "--people", "1")
     assert done.code == 0, done.err
-    assert "1 people cloaked, 4 in the gallery; chance 25.0%" in done.out
-    for word in ("faceres", "dlibface", "pixels", "known", "UNKNOWN", "naive", "JPEG 85"):
+    assert "1 person cloaked, 4 in the gallery; chance 25.0%" in done.out
+    for word in (
+        "faceres",
+        "dlibface",
+        "pixels",
+        "known",
+        "UNKNOWN",
+        "learnt",
+        "naive",
+        "retrained",
+        "together",
+        "JPEG 85",
+    ):
         assert word in done.out
 
 
@@ -41,13 +52,17 @@ def test_programs_get_a_line_for_each(here: Here, data: Path) -> None:
     )
     assert done.code == 0, done.err
     results = [event for event in done.events if event["event"] == "result"]
-    assert len(results) == 3 * 2 * 3
+    assert len(results) == 3 * 2 * 3 + 3
     assert {(r["recogniser"], r["seen"]) for r in results} == {
         ("faceres", False),
         ("dlibface", True),
         ("pixels", False),
+        ("all together", False),
     }
-    assert {r["result"]["threat"]["knowledge"] for r in results} == {"naive", "knows the method"}
+    known = [r["result"]["threat"]["knowledge"] for r in results]
+    assert (known.count("naive"), known.count("knows the method"), known.count("retrained")) == (9, 9, 3)
+    assert [r["recogniser"] for r in results[-3:]] == ["all together"] * 3
+    assert [r["upload"] for r in results[-3:]] == ["as it is", "JPEG 85", "half size, JPEG 85"]
     for r in results:
         assert r["against"] == ["dlibface"]
         assert 0 <= r["result"]["success"] <= 1

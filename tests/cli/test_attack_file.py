@@ -62,6 +62,14 @@ def test_context_in_a_photo_says_what_it_needs(here: Here, tmp_path: Path) -> No
     assert "two people at least, each seen at two moments of a film; here 0" in done.sentence
 
 
+def test_context_of_a_film_without_a_face_says_what_to_give(here: Here, tmp_path: Path) -> None:
+    film = save_clip(tmp_path / "a.mp4", [backdrop(160, 120, moment) for moment in range(8)])
+    done = here("attack", "context", film, "--original", film, *SPOT)
+    assert (done.code, done.out) == (2, "")
+    assert "here 0 could be followed so; give a film that shows more people" in done.sentence
+    assert names(tmp_path) == {"a.mp4"}
+
+
 def test_context_refuses_an_original_of_another_kind_or_length(
     here: Here, film: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -51,6 +51,19 @@ def test_each_attack_prints_its_line(data: Path, arguments: list[str], beginning
     assert "PSNR" in run.stdout
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_terminal_shows_how_far_it_is_unless_it_shall_not(
+    data: Path, quiet: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    command = ["deblur", "--blur", "opencv:5", "--data", str(data), *(["--quiet"] if quiet else [])]
+    run = CliRunner().invoke(app, command)
+    assert run.exit_code == 0, run.output
+    assert run.stdout.startswith("deblur against opencv:5")
+    assert ("opencv:5" in run.stderr) != quiet
+
+
 def test_programs_get_json(data: Path) -> None:
     run = CliRunner().invoke(app, ["deblur", "--blur", "opencv:5", "--data", str(data), "--json"])
     event = json.loads(run.stdout)

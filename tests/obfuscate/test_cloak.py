@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from eyelid.detect.identity import THRESHOLD, FaceEmbedder
-from eyelid.errors import InputError, UnsupportedError
+from eyelid.errors import UnsupportedError
 from eyelid.media.still import StillReader
 from eyelid.obfuscate.cloak import Cloak, CloakObfuscator
 from eyelid.obfuscate.cloak_search import Embedder, Window, _look, jpeg, search
@@ -214,13 +214,22 @@ def test_what_cannot_be_cloaked_is_refused_in_one_sentence_and_stays_as_it_was()
     for raw, found, error, words in (
         (frame("L8", Fraction(0)), detections(FACE), UnsupportedError, "photos"),
         (frame("CMYK"), detections(FACE), UnsupportedError, "CMYK"),
-        (frame("L8"), Detections.none(), InputError, "no face"),
-        (frame("L8"), detections(FACE, target=Target.PLATE), InputError, "no face"),
     ):
         before = copies(raw)
         with pytest.raises(error, match=words):
             obfuscator().apply(raw, found)
         assert all(np.array_equal(a, b) for a, b in zip(before, copies(raw), strict=True))
+
+
+def test_a_page_without_a_face_stays_as_it_is_but_for_what_becomes_black() -> None:
+    raw = frame("L8")
+    before = copies(raw)
+    obfuscator().apply(raw, Detections.none())
+    assert all(np.array_equal(a, b) for a, b in zip(before, copies(raw), strict=True))
+    obfuscator().apply(raw, detections(FACE, target=Target.PLATE))
+    changed = before[0] != copies(raw)[0]
+    assert changed.any()
+    assert (copies(raw)[0][changed] == 0).all()
 
 
 def test_it_promises_nothing_and_says_so_first() -> None:

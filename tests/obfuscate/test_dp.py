@@ -146,12 +146,12 @@ def test_with_much_epsilon_dp_pixelate_is_a_mosaic() -> None:
 
 
 def test_smoothing_brings_a_flat_picture_nearer_to_itself() -> None:
-    frames = [flat("L8", 256, 256, 0.4) for _ in range(2)]
+    frames = [flat("L8", 1024, 1024, 0.4) for _ in range(2)]  # so many cells that their mean hardly varies
     plain, smooth = (
         released(DpPixelate(epsilon=0.5, smooth=on), frame)[0]
         for on, frame in zip((False, True), frames, strict=True)
     )
-    assert np.abs(smooth - 102.0).mean() < np.abs(plain - 102.0).mean() * 0.7
+    assert np.abs(smooth - 102.0).mean() < np.abs(plain - 102.0).mean() * 0.6
 
 
 def test_metric_noise_has_the_declared_length() -> None:

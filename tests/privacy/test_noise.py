@@ -16,6 +16,7 @@ from eyelid.errors import UsageError
 from eyelid.obfuscate.registry import NAMES, parse
 from eyelid.privacy import noise
 from tests.privacy.laws import distance, gamma_law, laplace_law, table_law, threshold
+from tests.privacy.seeded import seed_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,14 @@ def test_discrete_laplace_has_its_law(scale: float) -> None:
 def test_discrete_gaussian_has_its_law(scale: float) -> None:
     drawn = noise.discrete_gaussian(zeros(), scale)
     assert distance(drawn, table_law(lambda k: math.exp(-k * k / (2 * scale**2)))) < threshold(DRAWS)
+
+
+def test_the_seeded_stand_in_of_the_tests_has_the_laws_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed_noise(monkeypatch)
+    for scale in (0.4, 12_240.0):
+        assert distance(noise.discrete_laplace(zeros(), scale), laplace_law(scale)) < threshold(DRAWS)
+    lengths = [float(np.linalg.norm(noise.vector_laplace(4, 1.0))) for _ in range(6_000)]
+    assert distance(np.array(lengths), gamma_law(4)) < threshold(6_000)
 
 
 def test_the_laws_tell_mutants() -> None:
@@ -101,8 +110,9 @@ def test_the_rarest_bits_give_a_vector_too(
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: noise.discrete_laplace(zeros(50), 1e6),
-        lambda: noise.discrete_gaussian(zeros(50), 1e6),
+        # So wide that two of fifty pairs of draws are alike once in 10^11 runs.
+        lambda: noise.discrete_laplace(zeros(50), 1e12),
+        lambda: noise.discrete_gaussian(zeros(50), 1e12),
         lambda: noise.vector_laplace(50, 1e-6),
     ],
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
+from eyelid.attack.base import Attack, AttackResult, Knowledge, Listener, Threat, silent
 from eyelid.attack.dataset import Faces, Picture
 from eyelid.attack.reidentify import SEEDS, Reidentify
 from eyelid.attack.treatment import Treatment
@@ -72,15 +72,15 @@ class AverageAttack(Attack[Faces]):
         """Return the rank-1 rate from averages."""
         return self.measure(target).averaged
 
-    def measure(self, faces: Faces) -> Averaging:
-        """Attack single frames, then averages."""
-        single = self._strongest(self._treatment, faces)
+    def measure(self, faces: Faces, listener: Listener = silent) -> Averaging:
+        """Attack single frames, then averages; ``listener`` is told how many trials of both are done."""
+        single = self._strongest(self._treatment, faces, lambda done, of: listener(done, 2 * of))
         merged = Treatment(
             f"{self._treatment.name}, {self._frames} frames averaged",
             self._treatment.origin,
             averaging(self._treatment.release, self._frames),
         )
-        averaged = self._strongest(merged, faces)
+        averaged = self._strongest(merged, faces, lambda done, of: listener(of + done, 2 * of))
         note = f"one frame: {single.success:.1%}; {averaged.note}"
         update = {"attack": self.name, "threat": self.threat, "note": note}
         return Averaging(
@@ -90,9 +90,9 @@ class AverageAttack(Attack[Faces]):
             averaged=averaged.model_copy(update=update),
         )
 
-    def _strongest(self, treatment: Treatment, faces: Faces) -> AttackResult:
+    def _strongest(self, treatment: Treatment, faces: Faces, listener: Listener) -> AttackResult:
         attack = Reidentify(treatment, attackers=self._attackers, seeds=self._seeds)
-        return attack.measure(faces).strongest[-1]
+        return attack.measure(faces, listener).strongest[-1]
 
 
 def averaging(release: Callable[[Picture], Picture], frames: int) -> Callable[[Picture], Picture]:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from enum import StrEnum
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 TargetT = TypeVar("TargetT", contravariant=True)
+
+Listener: TypeAlias = Callable[[int, int], None]
+"""Is told how many steps of an attack are done, of how many."""
+
+
+def silent(_done: int, _of: int) -> None:
+    """Listen to nothing."""
 
 
 class Knowledge(StrEnum):
@@ -20,7 +28,7 @@ class Knowledge(StrEnum):
 
 
 class Threat(BaseModel):
-    """An attacker in one sentence each: what it wants, what it knows, what it can do."""
+    """An attacker: what it wants to do, what it knows, and what it has, as words to go into a sentence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from eyelid.attack.attacker import small
-from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
+from eyelid.attack.base import Attack, AttackResult, Knowledge, Listener, Threat, silent
 from eyelid.attack.statistics import bootstrap_interval, rank1
 from eyelid.models.cards import card
 from eyelid.models.extras import require
@@ -44,7 +44,7 @@ PEOPLE: Final = 12
 
 _QUALITY: Final = 85
 _BATCH: Final = 8
-_SMOOTHING: Final = 0.02
+SMOOTHING: Final = 0.02
 """Sigma of the filter of an attacker who knows of cloaks, in widths of the picture."""
 
 
@@ -105,20 +105,24 @@ def nearest_pixels(pictures: Pictures, boxes: Boxes) -> NDArray[np.float64]:
     """Return the simplest recogniser there is: the pixels themselves, centred, as unit rows (n, d)."""
     del boxes
     rows = small(pictures).reshape(len(pictures), -1).astype(np.float64)
-    return _unit(rows - rows.mean(axis=1, keepdims=True))
+    return unit(rows - rows.mean(axis=1, keepdims=True))
 
 
 def embed_network(name: str, pictures: Pictures, boxes: Boxes) -> NDArray[np.float64]:
     """Return what a shipped network makes of the faces, as they are and mirrored: unit rows (n, d)."""
     side, square = card(name).input.width or 0, name in ALIGNED
-    session, rows = _session(name), []
-    for start in range(0, len(pictures), _BATCH):
+    session = _session(name)
+
+    def embed(start: int) -> NDArray[np.float32]:
         part = slice(start, start + _BATCH)
         seen = np.stack(
             [cut(p, box, side, square=square) for p, box in zip(pictures[part], boxes[part], strict=True)]
         )
-        rows.append(session.run(seen)[0] + session.run(np.ascontiguousarray(seen[:, :, ::-1]))[0])
-    return _unit(np.concatenate(rows).astype(np.float64))
+        return session.run(seen)[0] + session.run(np.ascontiguousarray(seen[:, :, ::-1]))[0]
+
+    with ThreadPoolExecutor(cores()) as pool:
+        rows = list(pool.map(embed, range(0, len(pictures), _BATCH)))
+    return unit(np.concatenate(rows).astype(np.float64))
 
 
 def cloak_probes(
@@ -128,7 +132,7 @@ def cloak_probes(
     seed: int = 0,
     *,
     against: Sequence[str] = FOOLED,
-    listener: Callable[[int, int], None] = lambda _done, _of: None,
+    listener: Listener = silent,
 ) -> Cloaked:
     """Cloak one picture each of so many people, as ``eyelid anonymize`` does; ``listener`` counts them.
 
@@ -139,17 +143,31 @@ def cloak_probes(
     chosen = [random.permutation(np.flatnonzero(faces.people == person))[:2] for person in everybody]
     probed = np.sort(random.permutation(len(everybody))[:people])
     clear = _portraits(faces, [int(chosen[i][0]) for i in probed])
-    cloaked = clear.pictures.copy()
-    obfuscator = CloakObfuscator(method, against=against)
-
-    def cloak(i: int) -> None:
-        obfuscator.apply(_frame(cloaked[i]), _face(clear.boxes[i]))
-
-    require("a cloak", "cloak", "torch", "onnx")
-    with one_thread(), ThreadPoolExecutor(cores()) as pool:
-        for done, _ in enumerate(pool.map(cloak, range(len(probed))), start=1):
-            listener(done, len(probed))
+    cloaked = cloak(clear, method, against=against, listener=listener)
     return Cloaked(clear, cloaked, _portraits(faces, [int(c[1]) for c in chosen]))
+
+
+def cloak(
+    portraits: Portraits,
+    method: Cloak,
+    *,
+    against: Sequence[str] = FOOLED,
+    listener: Listener = silent,
+) -> Pictures:
+    """Return the pictures cloaked, each from a start of its own; ``listener`` counts them.
+
+    Raises UsageError where PyTorch or onnx is not installed.
+    """
+    require("a cloak", "cloak", "torch", "onnx")
+    cloaked, obfuscator = portraits.pictures.copy(), CloakObfuscator(method, against=against)
+
+    def one(i: int) -> None:
+        obfuscator.apply(_frame(cloaked[i]), _face(portraits.boxes[i]))
+
+    with one_thread(), ThreadPoolExecutor(cores()) as pool:
+        for done, _ in enumerate(pool.map(one, range(len(cloaked))), start=1):
+            listener(done, len(cloaked))
+    return cloaked
 
 
 class CloakTransfer(Attack[Cloaked]):
@@ -175,7 +193,7 @@ class CloakTransfer(Attack[Cloaked]):
         return Threat(
             goal="name the people in cloaked pictures",
             knowledge=Knowledge.METHOD if self._smooths else Knowledge.NAIVE,
-            capability=f"has clear pictures of everybody and {which}: {self._recogniser.name}{smooths}",
+            capability=f"clear pictures of everybody and {which}: {self._recogniser.name}{smooths}",
         )
 
     def run(self, target: Cloaked) -> AttackResult:
@@ -212,10 +230,15 @@ class CloakTransfer(Attack[Cloaked]):
         )
 
     def _looked_at(self, pictures: Pictures) -> Pictures:
-        if not self._smooths:
-            return pictures
-        sigma = _SMOOTHING * pictures.shape[2]
-        return np.stack([np.asarray(cv2.GaussianBlur(p, (0, 0), sigma), np.uint8) for p in pictures])
+        return smooth(pictures, SMOOTHING) if self._smooths else pictures
+
+
+def smooth(pictures: Pictures, sigma: float) -> Pictures:
+    """Return pictures under a Gaussian filter, ``sigma`` in widths of the picture."""
+    if sigma == 0:
+        return pictures
+    size = sigma * pictures.shape[2]
+    return np.stack([np.asarray(cv2.GaussianBlur(p, (0, 0), size), np.uint8) for p in pictures])
 
 
 def face_boxes(pictures: Pictures) -> Boxes:
@@ -284,5 +307,6 @@ def _face(box: NDArray[np.float32]) -> Detections:
     return Detections(box[None], np.ones(1, np.float32), (Target.FACE,))
 
 
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows of length 1; what is all 0 stays so."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))

@@ -82,7 +82,7 @@ class ContextAttack(Attack[Sightings]):
         if len(people) < 2 or not probes:
             raise UsageError(
                 f"context needs two people at least, each seen at two moments of a film; here {len(people)} "
-                "could be followed so"
+                "could be followed so; give a film that shows more people, or shows them longer"
             )
         looks = [look(one) for one in target.known]
         similar = -np.array([self._distances(probe, target.known, looks) for probe in probes])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from eyelid.attack.base import Listener, silent
 from eyelid.models.extras import require
 from eyelid.models.torch_network import one_thread
 
@@ -68,11 +69,13 @@ def invert(
     *,
     steps: int = STEPS,
     smoothness: float = SMOOTHNESS,
+    listener: Listener = silent,
 ) -> Pictures:
     """Return the pictures uint8 (n, height, width) that ``through`` turns into ``treated``, as near as found.
 
     ``through`` takes and returns float32 (n, height, width), 0..255, with gradients; ``start`` float64 of the
-    same shape is where the search begins. Raises UsageError where PyTorch is not installed.
+    same shape is where the search begins. ``listener`` counts its steps. Raises UsageError
+    where PyTorch is not installed.
     """
     require("the inversion of a filter", "attack", "torch")
     import torch
@@ -82,12 +85,13 @@ def invert(
         found = torch.from_numpy(start.astype(np.float32)).requires_grad_()
         optimiser = torch.optim.Adam([found], lr=_PACE)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-        for _ in range(steps):
+        for step in range(1, steps + 1):
             optimiser.zero_grad()
             error = (through(found) - wanted).square().sum()
             (error + smoothness * _variation(found)).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
+            listener(step, steps)
         return np.asarray(found.detach().round().clamp(0, 255).numpy(), np.uint8)
 
 

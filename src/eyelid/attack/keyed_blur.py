@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import cv2
 import numpy as np
 
-from eyelid.attack.base import Knowledge, Threat
+from eyelid.attack.base import Knowledge, Listener, Threat, silent
 from eyelid.attack.blind import likeliest, power
 from eyelid.attack.inversion import STEPS, invert, wiener
 from eyelid.attack.lowpass import rounded
@@ -76,7 +76,9 @@ def expected_weights(treated: Pictures) -> Weights:
     return even[likeliest(treated, powers)]
 
 
-def unblur(pictures: Pictures, weights: Weights, *, steps: int = STEPS) -> Pictures:
+def unblur(
+    pictures: Pictures, weights: Weights, *, steps: int = STEPS, listener: Listener = silent
+) -> Pictures:
     """Return pictures uint8 (n, height, width) as they were before a known filter."""
 
     def through(values: Tensor) -> Tensor:
@@ -91,7 +93,8 @@ def unblur(pictures: Pictures, weights: Weights, *, steps: int = STEPS) -> Pictu
         filtered = torch.fft.irfft2(torch.fft.rfft2(padded) * response, shape)
         return rounded(filtered[:, :height, :width])
 
-    return invert(pictures, through, wiener(pictures, weights[::-1, ::-1]), steps=steps)
+    start = wiener(pictures, weights[::-1, ::-1])
+    return invert(pictures, through, start, steps=steps, listener=listener)
 
 
 class KeyedBlur(RestorationAttack):
@@ -115,16 +118,16 @@ class KeyedBlur(RestorationAttack):
         return Threat(
             goal="see the faces behind a blur whose filter is secret",
             knowledge=Knowledge.METHOD,
-            capability=f"has {has if self._pairs else 'blurred pictures alone'}, not the key",
+            capability=f"{has if self._pairs else 'blurred pictures alone'}, not the key",
         )
 
     def release(self, pictures: Pictures) -> Pictures:
         """Return the pictures after the secret filter."""
         return blur(pictures, self._weights)
 
-    def prepare(self, clear: Pictures, treated: Pictures) -> Restorer:
+    def prepare(self, clear: Pictures, treated: Pictures, listener: Listener, /) -> Restorer:
         """Return the reversal of the filter that the first pairs betray."""
         if not self._pairs:
-            return lambda pictures: unblur(pictures, expected_weights(pictures))
+            return lambda pictures: unblur(pictures, expected_weights(pictures), listener=listener)
         estimate = estimate_weights(clear[: self._pairs], treated[: self._pairs], self._side)
-        return lambda pictures: unblur(pictures, estimate)
+        return lambda pictures: unblur(pictures, estimate, listener=listener)

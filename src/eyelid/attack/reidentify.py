@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from eyelid.attack.attacker import Attacker, Training
-from eyelid.attack.base import Attack, AttackResult, Knowledge, Threat
+from eyelid.attack.base import Attack, AttackResult, Knowledge, Listener, Threat, silent
 from eyelid.attack.dataset import Faces, Labels, split
 from eyelid.attack.statistics import Floats, bootstrap_interval, rank_probabilities
 from eyelid.attack.treatment import Origin, Treatment
 from eyelid.errors import UsageError
+from eyelid.evidence.summary import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from eyelid.attack.attacker import Rows
     from eyelid.attack.dataset import Pictures
@@ -63,9 +64,6 @@ class Reidentification(BaseModel):
     seeds: int
     strongest: tuple[AttackResult, ...]
     attackers: tuple[AttackResult, ...]
-
-
-Listener: TypeAlias = "Callable[[int, int], None]"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +131,7 @@ class Reidentify(Attack[Faces]):
         """Return the rank-1 rate of the strongest attacker of all."""
         return self.measure(target).strongest[-1]
 
-    def measure(self, faces: Faces, listener: Listener = lambda _done, _of: None) -> Reidentification:
+    def measure(self, faces: Faces, listener: Listener = silent) -> Reidentification:
         """Run every attacker at every level on every split; ``listener`` is told how many trials are done."""
         runs: list[_Run] = []
         total = sum(len(a.levels) * self._seeds_of(a) for a in self._attackers)
@@ -166,7 +164,13 @@ class Reidentify(Attack[Faces]):
             seeds=max(len(run.trials) for run in runs),
             strongest=tuple(self._strongest(runs, level, chance) for level in levels),
             attackers=tuple(
-                _result(r.attacker, r.level, list(r.trials.values()), chance, f"{len(r.trials)} splits")
+                _result(
+                    r.attacker,
+                    r.level,
+                    list(r.trials.values()),
+                    chance,
+                    number(len(r.trials), "split", "splits"),
+                )
                 for r in runs
             ),
         )
@@ -184,7 +188,8 @@ class Reidentify(Attack[Faces]):
         names = Counter(run.attacker for run in chosen).most_common()
         note = "chosen on held-back training pictures: " + ", ".join(f"{n} in {k}" for n, k in names)
         trials = [run.trials[seed] for seed, run in enumerate(chosen)]
-        return _result(names[0][0], level, trials, chance, f"{note} of {len(chosen)} splits")
+        splits = number(len(chosen), "split", "splits")
+        return _result(names[0][0], level, trials, chance, f"{note} of {splits}")
 
 
 def load(name: str) -> Attacker:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from eyelid.attack.base import Attack, AttackResult
+from eyelid.attack.base import Attack, AttackResult, Listener, silent
 from eyelid.attack.dataset import Faces, split
 from eyelid.attack.fidelity import embed, psnr, ssim
 from eyelid.attack.statistics import bootstrap_interval, rank1
@@ -65,15 +65,21 @@ class RestorationAttack(Attack[Faces]):
         """Return what is published of pictures (n, height, width)."""
 
     @abstractmethod
-    def prepare(self, clear: Pictures, treated: Pictures) -> Restorer:
-        """Return what restores, with pictures of people who are no victims at hand, clear and treated."""
+    def prepare(self, clear: Pictures, treated: Pictures, listener: Listener, /) -> Restorer:
+        """Return what restores, with pictures of people who are no victims at hand, clear and treated.
+
+        ``listener`` is told of the work of either that takes long.
+        """
 
     def run(self, target: Faces) -> AttackResult:
         """Restore the probes and return the rate at which the recogniser names them."""
         return self.result(self.measure(target))
 
-    def measure(self, faces: Faces) -> Restored:
-        """Restore the probes; raises InputError where there are fewer than four people."""
+    def measure(self, faces: Faces, listener: Listener = silent) -> Restored:
+        """Restore the probes; ``listener`` is told how many steps of the work are done.
+
+        Raises InputError where there are fewer than four people.
+        """
         everybody = np.unique(faces.people)
         if len(everybody) < FEWEST_PEOPLE:
             raise InputError(
@@ -84,7 +90,7 @@ class RestorationAttack(Attack[Faces]):
         attacked = np.isin(faces.people, victims)
         parts = split(faces.people, self._seed, np.flatnonzero(attacked))
         others = faces.pictures[~attacked]
-        restore = self.prepare(others, self.release(others))
+        restore = self.prepare(others, self.release(others), listener)
         clear, people = faces.pictures[parts.probes], faces.people[parts.probes]
         treated = self.release(clear)
         restored = restore(treated)

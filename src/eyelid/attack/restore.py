@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import numpy as np
 
 from eyelid.attack.attacker import small
-from eyelid.attack.base import Knowledge, Threat
+from eyelid.attack.base import Knowledge, Listener, Threat, silent
 from eyelid.attack.restoration import RestorationAttack
 from eyelid.errors import InputError
 from eyelid.models.extras import require
@@ -39,17 +39,26 @@ _FOLDS, _BATCH, _WIDTH, _RATE, _RIDGE = 4, 16, 12, 3e-3, 1.0
 class LearnedRestorer:
     """Restores pictures treated like those it was trained on."""
 
-    def __init__(self, clear: Pictures, treated: Pictures, *, epochs: int = EPOCHS, seed: int = 0) -> None:
+    def __init__(
+        self,
+        clear: Pictures,
+        treated: Pictures,
+        *,
+        epochs: int = EPOCHS,
+        seed: int = 0,
+        listener: Listener = silent,
+    ) -> None:
         """Learn from pairs, uint8 (n, height, width), neighbours in the array best of the same person.
 
-        Raises InputError for fewer than eight pairs, UsageError where PyTorch is not installed.
+        ``listener`` counts the batches. Raises InputError for fewer than eight pairs, UsageError where
+        PyTorch is not installed.
         """
         require("a learned restoration", "attack", "torch")
         if len(clear) < FEWEST:
             raise InputError(f"{len(clear)} pictures to learn from are too few; give at least {FEWEST}")
         both = np.concatenate([clear, clear[..., ::-1]]), np.concatenate([treated, treated[..., ::-1]])
         self._linear = _Linear(*both)
-        self._network = _train(*both, _held_out(*both), epochs, seed)
+        self._network = _train(*both, _held_out(*both), epochs, seed, listener)
 
     def restore(self, treated: Pictures) -> Pictures:
         """Return pictures uint8 (n, height, width) as they may have been before the treatment."""
@@ -80,16 +89,18 @@ class LearnedRestoration(RestorationAttack):
         return Threat(
             goal=f"see the face behind {self._treatment.name}",
             knowledge=Knowledge.RETRAINED,
-            capability="trains on pictures of other people, treated alike; has none of the victims",
+            capability="pictures of other people, treated alike, to train on; none of the victims",
         )
 
     def release(self, pictures: Pictures) -> Pictures:
         """Return one release of each picture."""
         return self._treatment.treat(pictures)[:, 0]
 
-    def prepare(self, clear: Pictures, treated: Pictures) -> Restorer:
+    def prepare(self, clear: Pictures, treated: Pictures, listener: Listener, /) -> Restorer:
         """Return the restorer trained on these pairs."""
-        return LearnedRestorer(clear, treated, epochs=self._epochs, seed=self._seed).restore
+        return LearnedRestorer(
+            clear, treated, epochs=self._epochs, seed=self._seed, listener=listener
+        ).restore
 
 
 class _Linear:
@@ -126,7 +137,9 @@ def _held_out(clear: Pictures, treated: Pictures) -> Floats:
     return guess
 
 
-def _train(clear: Pictures, treated: Pictures, guess: Floats, epochs: int, seed: int) -> Module:
+def _train(
+    clear: Pictures, treated: Pictures, guess: Floats, epochs: int, seed: int, listener: Listener
+) -> Module:
     import torch
 
     order = np.random.default_rng(seed)
@@ -135,15 +148,17 @@ def _train(clear: Pictures, treated: Pictures, guess: Floats, epochs: int, seed:
         network = _network()
         optimiser = torch.optim.Adam(network.parameters(), lr=_RATE)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-        for _ in range(epochs):
+        starts = range(0, len(clear), _BATCH)
+        for epoch in range(epochs):
             shuffled = order.permutation(len(clear))
-            for i in range(0, len(clear), _BATCH):
+            for batch, i in enumerate(starts, start=1):
                 pick = shuffled[i : i + _BATCH]
                 wanted = torch.from_numpy(clear[pick].astype(np.float32)) / 255
                 optimiser.zero_grad()
                 error = (_corrected(network, treated[pick], guess[pick]) - wanted).abs().mean()
                 error.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
+                listener(epoch * len(starts) + batch, epochs * len(starts))
             schedule.step()
         return network.eval()
 

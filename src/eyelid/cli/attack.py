@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from eyelid.cli import attack_cloak, attack_file, attack_restore
 from eyelid.cli.options import Data, Json, Quiet, words
+from eyelid.cli.results import bars
 
 if TYPE_CHECKING:
     from eyelid.attack.base import AttackResult
@@ -31,7 +31,10 @@ app.command("redetect")(attack_file.redetect)
 Seeds: TypeAlias = Annotated[
     int, typer.Option("--seeds", min=1, max=1000, help="Splits into training pictures and probes, averaged.")
 ]
-CAPTION = "The last line of a method counts: attackers know the method and learn from pictures treated alike."
+CAPTION = (
+    "The highest rate of a method counts, whoever reaches it: attackers know the method, and may learn from "
+    "pictures treated alike."
+)
 EXAMPLE = "pixelate:16,p3:10,dp-pixelate:eps=.1"
 
 
@@ -62,13 +65,14 @@ def reidentify(
     from eyelid.attack.reidentify import ATTACKERS, Reidentify
     from eyelid.attack.treatment import parse_list
     from eyelid.cli.output import say_json
+    from eyelid.evidence.summary import number
 
     treatments = parse_list(methods)
     chosen = tuple(ATTACKERS) if attackers is None else tuple(words(attackers))
     attacks = [Reidentify(treatment, attackers=chosen, seeds=seeds) for treatment in treatments]
     faces = read_faces(data)
     measured: list[Reidentification] = []
-    with _progress(shown=not (as_json or quiet)) as listen:
+    with bars(shown=not (as_json or quiet)) as listen:
         for treatment, attack in zip(treatments, attacks, strict=True):
             measured.append(attack.measure(faces, listener=listen(treatment.name)))
             if as_json:
@@ -76,7 +80,7 @@ def reidentify(
     if not as_json:
         first = measured[0]
         _print(
-            f"{first.people} people, {first.pictures} pictures, {seeds} splits; chance "
+            f"{first.people} people, {first.pictures} pictures, {number(seeds, 'split', 'splits')}; chance "
             f"{first.strongest[-1].chance:.1%}",
             [
                 (m.method, m.origin.value, result)
@@ -97,24 +101,29 @@ def average(
     ] = 100,
     seeds: Seeds = 10,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Average many noisy releases of a face that holds still, as in a video without a ledger."""
     from eyelid.attack.average import AverageAttack
     from eyelid.attack.dataset import read_faces
     from eyelid.attack.treatment import parse_list
     from eyelid.cli.output import say_json
+    from eyelid.evidence.summary import number
 
     treatments = parse_list(methods)
     faces = read_faces(data)
     rows: list[tuple[str, str, AttackResult]] = []
-    for treatment in treatments:
-        measured = AverageAttack(treatment, frames=frames, seeds=seeds).measure(faces)
-        if as_json:
-            say_json("result", measured.model_dump(mode="json"))
-        rows.append((treatment.name, "one frame", measured.single))
-        rows.append((treatment.name, f"{frames} frames averaged", measured.averaged))
+    with bars(shown=not (as_json or quiet)) as listen:
+        for treatment in treatments:
+            attack = AverageAttack(treatment, frames=frames, seeds=seeds)
+            measured = attack.measure(faces, listener=listen(treatment.name))
+            if as_json:
+                say_json("result", measured.model_dump(mode="json"))
+            rows.append((treatment.name, "one frame", measured.single))
+            rows.append((treatment.name, f"{frames} frames averaged", measured.averaged))
     if not as_json:
-        _print(f"{len(faces.names)} people, {len(faces.people)} pictures, {seeds} splits", rows)
+        splits = number(seeds, "split", "splits")
+        _print(f"{len(faces.names)} people, {len(faces.people)} pictures, {splits}", rows)
 
 
 def _print(title: str, rows: Iterable[tuple[str, str, AttackResult]]) -> None:
@@ -145,21 +154,3 @@ def _print(title: str, rows: Iterable[tuple[str, str, AttackResult]]) -> None:
         )
         before = (method, which)
     Console().print(table)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Yield what makes a listener for the work on one method; bars are on a terminal's stderr only."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bars = Progress(*columns, console=console, transient=True, disable=not shown or not console.is_terminal)
-
-    def listen(method: str) -> Callable[[int, int], None]:
-        task = bars.add_task(method, total=None)
-        return lambda done, of: bars.update(task, completed=done, total=of)
-
-    with bars:
-        yield listen

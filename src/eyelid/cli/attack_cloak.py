@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CAPTION = (
     "known: the cloak is made against it. A cloak that works where it is known and fails where it is not "
-    "hides nobody: anyone may use another recogniser, or train one on cloaked pictures."
+    "hides nobody: anyone may use another recogniser, or train one on cloaked pictures, as the last one is."
 )
 
 
@@ -38,6 +38,7 @@ def cloak(
     quiet: Quiet = False,
 ) -> None:
     """Cloak pictures of known people, and see which recognisers still name them, after uploads too."""
+    from eyelid.attack.cloak_retrained import LESSONS, CloakRetrained, prepare, retrain
     from eyelid.attack.cloak_transfer import CloakTransfer, Upload, cloak_probes, recognisers
     from eyelid.attack.dataset import read_faces
     from eyelid.cli.output import Display, say_json
@@ -56,6 +57,9 @@ def cloak(
             f"choose among {', '.join(FOOLED)}"
         )
     faces = read_faces(data)
+    everybody = len(faces.names)
+    probed = min(people, everybody)
+    total = probed + min(LESSONS, everybody)
     with Display(as_json=as_json, quiet=quiet) as display:
         target = cloak_probes(
             faces,
@@ -63,14 +67,24 @@ def cloak(
             people,
             seed,
             against=known,
-            listener=lambda done, of: display(Progress(data, done, of, "pages")),
+            listener=lambda done, _: display(Progress(data, done, total, "pages")),
         )
-    measured = [
-        CloakTransfer(recogniser, upload, smooths=smooths).measure(target)
+        lessons = prepare(
+            target.gallery,
+            chosen,
+            seed=seed,
+            against=known,
+            listener=lambda done, _: display(Progress(data, probed + done, total, "pages")),
+        )
+    attacks = [
+        CloakTransfer(recogniser, upload, smooths=smooths)
         for recogniser in recognisers(known)
         for smooths in (False, True)
         for upload in Upload
     ]
+    learnt = retrain(lessons)
+    attacks += [CloakRetrained(learnt, upload) for upload in Upload]
+    measured = [attack.measure(target) for attack in attacks]
     if as_json:
         for transfer in measured:
             say_json("result", {"method": method, "against": known, **transfer.model_dump(mode="json")})
@@ -84,8 +98,11 @@ def _table(target: Cloaked, measured: list[Transfer]) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
+    from eyelid.evidence.summary import number
+
+    cloaked = number(len(target.clear.people), "person", "people")
     title = (
-        f"{len(target.clear.people)} people cloaked, {len(target.gallery.people)} in the gallery; "
+        f"{cloaked} cloaked, {len(target.gallery.people)} in the gallery; "
         f"chance {measured[0].result.chance:.1%}"
     )
     table = Table(title=title, title_justify="left", caption=CAPTION, caption_justify="left", box=SIMPLE)
@@ -101,7 +118,7 @@ def _table(target: Cloaked, measured: list[Transfer]) -> Table:
             table.add_section()
         low, high = result.interval
         table.add_row(
-            f"{transfer.recogniser}\n[dim]{'known' if transfer.seen else 'UNKNOWN'}[/]" if first else "",
+            f"{transfer.recogniser}\n[dim]{_to_the_cloak(transfer)}[/]" if first else "",
             result.threat.knowledge.value,
             transfer.upload.value,
             f"{transfer.clear:.1%}",
@@ -110,3 +127,11 @@ def _table(target: Cloaked, measured: list[Transfer]) -> Table:
         )
         before = transfer.recogniser
     return table
+
+
+def _to_the_cloak(transfer: Transfer) -> str:
+    from eyelid.attack.base import Knowledge
+
+    if transfer.result.threat.knowledge is Knowledge.RETRAINED:
+        return "learnt"
+    return "known" if transfer.seen else "UNKNOWN"

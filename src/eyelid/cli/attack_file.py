@@ -144,7 +144,8 @@ def _tell(
         for result in results:
             say_json("result", {"file": str(file), **result.model_dump(mode="json"), **details})
         return
-    Console(highlight=False).print(results_table(results))
+    console = Console(highlight=False)
+    console.print(results_table(results, console.width))
     for result in results:
         say(f"{result.attack}: {result.note}")
     for line in more:

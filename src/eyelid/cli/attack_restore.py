@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from eyelid.cli.options import Data, Json
+from eyelid.cli.options import Data, Json, Quiet
 from eyelid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ def restore(
     ] = "pixelate:16",
     seed: Seed = 0,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a network on other people's pictures, treated alike, to restore those of the victims."""
     from eyelid.attack.restore import LearnedRestoration
     from eyelid.attack.treatment import parse_list
 
     for treatment in parse_list(methods):
-        _run(LearnedRestoration(treatment, seed=seed), data, treatment.name, as_json=as_json)
+        _run(LearnedRestoration(treatment, seed=seed), data, treatment.name, as_json=as_json, quiet=quiet)
 
 
 def deblur(
@@ -46,6 +47,7 @@ def deblur(
     ] = False,
     seed: Seed = 0,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Reverse a Gaussian blur through the real filter and its rounding; no training."""
     from pydantic import ValidationError
@@ -67,7 +69,7 @@ def deblur(
         problem = error.errors(include_url=False)[0]["msg"].lower()
         raise UsageError(f"the filter {blur!r} cannot be used: {problem}; correct its {name}") from None
     against = f"{blur}, width unknown" if blind else blur
-    _run(Deblur(lowpass, seed, blind=blind), data, against, as_json=as_json)
+    _run(Deblur(lowpass, seed, blind=blind), data, against, as_json=as_json, quiet=quiet)
 
 
 def keyed_blur(
@@ -79,6 +81,7 @@ def keyed_blur(
     side: Annotated[int, typer.Option(min=3, max=63, help="Pixels on a side of the secret filter.")] = 21,
     seed: Seed = 0,
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find the secret filter of a keyed blur, from known pairs or blindly, and reverse it."""
     import secrets
@@ -86,14 +89,17 @@ def keyed_blur(
     from eyelid.attack.keyed_blur import KeyedBlur
 
     attack = KeyedBlur(secrets.token_bytes(32), pairs, side | 1, seed)
-    _run(attack, data, f"a secret filter of {side | 1} pixels", as_json=as_json)
+    _run(attack, data, f"a secret filter of {side | 1} pixels", as_json=as_json, quiet=quiet)
 
 
-def _run(attack: RestorationAttack, data: Path, against: str, *, as_json: bool) -> None:
+def _run(attack: RestorationAttack, data: Path, against: str, *, as_json: bool, quiet: bool) -> None:
     from eyelid.attack.dataset import read_faces
     from eyelid.cli.output import say, say_json
+    from eyelid.cli.results import bars
 
-    result = attack.run(read_faces(data))
+    faces = read_faces(data)
+    with bars(shown=not (as_json or quiet)) as listen:
+        result = attack.result(attack.measure(faces, listen(against)))
     if as_json:
         say_json("result", {"against": against, **result.model_dump(mode="json")})
     else:

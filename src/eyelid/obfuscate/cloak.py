@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 import numpy as np
 from pydantic import Field
 
-from eyelid.errors import InputError, UnsupportedError
+from eyelid.errors import UnsupportedError
 from eyelid.obfuscate.base import NOT_COVERED, Obfuscator, blacken
 from eyelid.obfuscate.method import Parameters
 from eyelid.obfuscate.regions import Region, is_finite, regions
@@ -44,6 +44,7 @@ class Cloak(Parameters):
     """Change the brightness of faces by at most ``levels`` of 255, found in ``steps`` steps."""
 
     moving: ClassVar[bool] = False
+    needs: ClassVar[frozenset[Target]] = frozenset((Target.FACE,))
 
     name: Literal["cloak"] = "cloak"
     levels: int = Field(default=8, ge=1, le=32)
@@ -96,7 +97,7 @@ class CloakObfuscator(Obfuscator):
         """Cloak the faces and blacken all other detections, in place.
 
         Raises UnsupportedError for moving pictures, whose frames together show the faces as they were, and
-        for colours other than grey, RGB and YCbCr; InputError where there is no face to cloak.
+        for colours other than grey, RGB and YCbCr.
         """
         if frame.time is not None:
             raise UnsupportedError(
@@ -108,15 +109,11 @@ class CloakObfuscator(Obfuscator):
         if not is_finite(detections):
             return self.cover_frame(frame)
         faces = np.array([target is Target.FACE for target in detections.targets], np.bool_)
-        if not faces.any():
-            raise InputError(
-                "no face was found, so there is nothing to cloak; give a larger or sharper picture, "
-                "or say where the face is (--detections)"
-            )
-        change = self._search(frame, detections.select(faces))
-        for plane in frame.planes:
-            if plane.name in ("L", "R", "G", "B"):
-                _add(plane, change)
+        if faces.any():
+            change = self._search(frame, detections.select(faces))
+            for plane in frame.planes:
+                if plane.name in ("L", "R", "G", "B"):
+                    _add(plane, change)
         others = detections.select(~faces)
         self._cover(frame, regions(others, self.coverage, frame.width, frame.height))
         return SafeFrame(frame, _SEAL)

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from eyelid.obfuscate.exclusive import parts
 from eyelid.obfuscate.method import Parameters
 from eyelid.obfuscate.regions import is_finite, regions
 from eyelid.privacy.ledger import Ledger, exact
-from eyelid.types import _SEAL, Plane, SafeFrame, Samples
+from eyelid.types import _SEAL, Plane, SafeFrame, Samples, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,6 +62,8 @@ class NoisyParameters(Parameters):
     cost, by default one release; ``file_budget`` the most for the sum of all releases of a file, by default
     without limit.
     """
+
+    needs: ClassVar[frozenset[Target]] = frozenset(Target)
 
     epsilon: float = Field(ge=1e-6, le=1e6, allow_inf_nan=False)
     budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)

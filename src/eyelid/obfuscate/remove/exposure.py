@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from eyelid.obfuscate.remove.picture import Mask, Stack
 
-_MOST: Final = 20_000
+_MOST: Final = 4_000
 _FLAT: Final = 4.0
 _QUANTILES: Final = np.linspace(0.05, 0.95, 19)
 _LEAST_GAIN, _MOST_GAIN = 0.5, 2.0

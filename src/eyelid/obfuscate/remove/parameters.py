@@ -20,6 +20,9 @@ class Remove(Parameters):
     name: Literal["remove"] = "remove"
     targets: ClassVar[tuple[Target, ...]] = (Target.PERSON, Target.VEHICLE, Target.FACE, Target.PLATE)
     """A face or plate that no detector saw a body or car around is removed alone."""
+    needs: ClassVar[frozenset[Target]] = frozenset(Target)
+    brief: ClassVar[frozenset[Target]] = frozenset({Target.VEHICLE})
+    """Guesses at where a large car may be cost what no view shows; the filled film is looked at again."""
 
     def build(self, coverage: Coverage, _sidecar: Path | None = None, /) -> RemoveObfuscator:
         """Return the obfuscator; it writes no sidecar."""

@@ -28,25 +28,29 @@ def spread(values: Stack, known: Mask) -> Stack:
 
 
 def _filled(values: Stack, known: Mask) -> Stack:
+    """Return the values with their gaps, which hold 0, filled."""
     rows, columns = known.shape
     if known.all() or max(rows, columns) <= 1:
         return values
-    size = (-(-columns // 2), -(-rows // 2))
-    pad = ((0, rows % 2), (0, columns % 2))
-    weight = np.pad(known, pad).astype(np.float32)
-    light = np.pad(values * known[..., None], (*pad, (0, 0)))
-    total = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    down, across = rows % 2, columns % 2
+    light, weight = values, known.astype(np.float32)
+    if down or across:
+        light = _layers(cv2.copyMakeBorder(values, 0, down, 0, across, cv2.BORDER_CONSTANT), values.shape[2])
+        weight = np.asarray(cv2.copyMakeBorder(weight, 0, down, 0, across, cv2.BORDER_CONSTANT), np.float32)
+    size = ((columns + across) // 2, (rows + down) // 2)
+    total = np.asarray(cv2.resize(weight, size, interpolation=cv2.INTER_AREA), np.float32)
     sums = _layers(cv2.resize(light, size, interpolation=cv2.INTER_AREA), values.shape[2])
-    coarse_known = total > 0
-    coarse = _filled(
-        np.where(coarse_known[..., None], sums / np.maximum(total, 1e-6)[..., None], 0), coarse_known
-    )
-    lent = cv2.resize(coarse.astype(np.float32), (columns + pad[1][1], rows + pad[0][1]))
-    filled = np.ascontiguousarray(_layers(lent, values.shape[2])[:rows, :columns])
-    filled[known] = values[known]
+    coarse = _filled(np.asarray(sums / np.maximum(total, 1e-6)[..., None], np.float32), total > 0)
+    lent = cv2.resize(coarse, (columns + across, rows + down))
+    filled = _layers(lent, values.shape[2])[:rows, :columns]
+    filled = _restored(np.ascontiguousarray(filled), values, known)
     for _ in range(2):
-        filled = _layers(cv2.blur(filled, (3, 3)), values.shape[2])
-        filled[known] = values[known]
+        filled = _restored(_layers(cv2.blur(filled, (3, 3)), values.shape[2]), values, known)
+    return filled
+
+
+def _restored(filled: Stack, values: Stack, known: Mask) -> Stack:
+    cv2.copyTo(values, known.view(np.uint8), filled)
     return filled
 
 
