@@ -20,7 +20,8 @@ from eyelid.audit.model import (
     Verdict,
     VisibleSpan,
 )
-from eyelid.audit.run import Audited, Portrait
+from eyelid.audit.run import Audited
+from eyelid.audit.stages import Portrait
 from eyelid.evidence.model import InputFile, Media, OutputFile, Software, Stage, Step
 from eyelid.privacy.ledger import PrivacySpent
 from eyelid.types import Bgr, Guarantee, GuaranteeKind, Target

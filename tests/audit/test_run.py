@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
 import eyelid
-from eyelid.audit import run
+from eyelid.attack.base import Knowledge
+from eyelid.audit import run, stages
 from eyelid.audit.file import read, report_paths, write
-from eyelid.audit.model import Standing
+from eyelid.audit.model import Standing, Verdict
+from eyelid.audit.report import render
 from eyelid.audit.run import AuditSettings, audit
-from eyelid.audit.verdict import judge
+from eyelid.audit.verdict import RETRAINED, judge
 from eyelid.errors import EvidenceError, InputError, UsageError
 from eyelid.evidence.signing import generate_signing_key, load_signing_key
 from eyelid.media.kinds import MediaKind
+from eyelid.models import extras
 from eyelid.types import Target
 from tests.attack.faces import invented
 from tests.audit.people import black, tracks_of
+
+if TYPE_CHECKING:
+    from eyelid.jobs.progress import Progress
 
 PORTRAIT = Path(__file__).parents[2] / "docs" / "images" / "astronaut.jpg"
 
@@ -47,7 +54,8 @@ def test_a_covered_portrait_among_others_is_nobody(folder: Path) -> None:
     assert record.method is not None
     assert record.method.name == "solid"
     assert record.verdict.standing in {Standing.AT_CHANCE, Standing.IN_DOUBT}
-    assert {skipped.attack for skipped in record.skipped} >= {"voice", "restoration"}
+    assert {skipped.attack for skipped in record.skipped} >= {"voice", "restoration", RETRAINED}
+    assert "one treated picture" in render(audited, "a.audit.html", show_original=False)
     assert record.utility.fidelity > 35
     (portrait,) = audited.portraits
     assert portrait.anonymised.max() < 40
@@ -58,7 +66,13 @@ def test_a_cloak_is_tried_on_recognisers_that_it_never_saw(folder: Path) -> None
     pytest.importorskip("torch")
     eyelid.anonymize(folder / "a.jpg", folder / "cloaked.jpg", method="cloak:8,steps=1", targets=["face"])
     settings = AuditSettings(gallery=folder / "others", threads=1)
-    record = audit(folder / "cloaked.jpg", folder / "a.jpg", settings).audit
+    counted: list[tuple[int, int | None]] = []
+
+    def listen(progress: Progress) -> None:
+        if progress.unit == "pages" and progress.total == 13:
+            counted.append((progress.done, progress.total))
+
+    record = audit(folder / "cloaked.jpg", folder / "a.jpg", settings, listen).audit
     rows = {
         (row.threat.capability.rpartition(": ")[2], row.note.partition(";")[0]): row
         for row in record.attacks
@@ -69,7 +83,35 @@ def test_a_cloak_is_tried_on_recognisers_that_it_never_saw(folder: Path) -> None
     unseen = rows["pixels", "as it is"]
     assert "another recogniser" in unseen.threat.capability
     assert (unseen.success, unseen.chance, unseen.n) == (1.0, 1 / 13, 1)
+    learnt = [row for row in record.attacks if row.attack == "cloak-retrained"]
+    assert [row.threat.knowledge for row in learnt] == [Knowledge.RETRAINED] * 2
+    assert [row.success for row in learnt] == [1.0, 1.0]
+    assert counted == [(n, 13) for n in range(1, 14)]
+    assert RETRAINED not in {skipped.attack for skipped in record.skipped}
     assert record.verdict.standing is Standing.EXPOSED
+
+
+def test_without_pytorch_the_audit_of_a_cloak_says_who_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    eyelid.anonymize(folder / "a.jpg", folder / "bare.jpg", method="cloak:8,steps=1", targets=["face"])
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnx" else object())
+    judged: list[str | None] = []
+
+    def noted(*given: Any, untaught: str | None = None, **rest: Any) -> Verdict:
+        judged.append(untaught)
+        return judge(*given, untaught=untaught, **rest)
+
+    monkeypatch.setattr(run, "judge", noted)
+    record = audit(folder / "bare.jpg", folder / "a.jpg", AuditSettings(gallery=folder / "others")).audit
+    (reason,) = [skipped.reason for skipped in record.skipped if skipped.attack == "cloak-retrained"]
+    assert reason.startswith(
+        "the attacker who learns from cloaked pictures needs eyelid[cloak] (onnx missing)"
+    )
+    assert judged == [reason]
+    assert "cloak-retrained" not in {row.attack for row in record.attacks}
+    assert "cloak-transfer" in {row.attack for row in record.attacks}
 
 
 def test_the_audit_of_a_cloak_alone_says_that_nobody_can_be_told_apart(folder: Path) -> None:
@@ -101,9 +143,11 @@ def test_who_is_black_and_wears_the_same_clothes_is_named_by_them(repeat: bool, 
             if repeat:
                 sighting.body[:] = np.clip(colour + random.normal(0, 6, sighting.body.shape), 0, 255)
             sighting.hidden[:30] = True
-    findings = run._Findings()
-    run._identify(findings, tracks, None, (Target.FACE,), np.zeros((0, 112, 92), np.uint8), MediaKind.VIDEO)
-    run._context(findings, tracks)
+    findings = stages.Findings()
+    stages.reidentify(
+        findings, tracks, None, (Target.FACE,), np.zeros((0, 112, 92), np.uint8), MediaKind.VIDEO
+    )
+    stages.context(findings, tracks)
     verdict = judge(findings.attacks, (), None, None, len(tracks), len(tracks))
     assert verdict.standing is standing
     assert ("clothes" in verdict.reason) == repeat

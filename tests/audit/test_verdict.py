@@ -76,6 +76,30 @@ def test_who_could_not_look_is_not_sure() -> None:
     assert judge([NAMED], [], None, None, 10, 10, blind=3).standing is Standing.EXPOSED
 
 
+LEARNT = result("cloak-retrained", 0.5, (0.2, 0.8))
+UNNAMED_CLOAK = result("cloak-retrained", 0.1, (0.05, 0.2))
+WIDE_CLOAK = result("cloak-retrained", 0.3, (0.0, 0.6))
+
+
+def test_who_learns_from_cloaks_exposes() -> None:
+    verdict = judge([AT_CHANCE, LEARNT], [], None, None, 10, 10)
+    assert verdict.standing is Standing.EXPOSED
+    assert "learned from cloaked pictures" in verdict.sentence
+    assert "attacker retrained" in verdict.reason
+    assert judge([AT_CHANCE, UNNAMED_CLOAK], [], None, None, 10, 10).standing is Standing.AT_CHANCE
+    assert judge([AT_CHANCE, WIDE_CLOAK], [], None, None, 10, 10).standing is Standing.IN_DOUBT
+    assert judge([UNNAMED_CLOAK], [], None, None, 10, 10).standing is Standing.IN_DOUBT
+
+
+def test_a_cloak_that_nobody_could_learn_from_is_in_doubt() -> None:
+    """The attacker who was not run makes no verdict better."""
+    verdict = judge([AT_CHANCE], [], NOISE, None, 10, 10, untaught="it needs a package")
+    assert verdict.standing is Standing.IN_DOUBT
+    assert verdict.reason == "It needs a package."
+    assert judge([NAMED], [], None, None, 10, 10, untaught="it").standing is Standing.EXPOSED
+    assert judge([WIDE], [], None, None, 10, 10, untaught="it").standing is Standing.IN_DOUBT
+
+
 def test_context_does_not_hide_that_names_are_in_doubt() -> None:
     verdict = judge([WIDE, CONTEXT], [], None, None, 10, 10)
     assert verdict.standing is Standing.BY_CONTEXT

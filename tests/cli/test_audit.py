@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 import eyelid
+from eyelid.attack.cloak_retrained import CloakRetrained
 from eyelid.audit import run as attacks
 from eyelid.audit.file import read
-from eyelid.audit.model import Standing
+from eyelid.audit.model import Skipped, Standing
+from eyelid.audit.verdict import RETRAINED
 from eyelid.errors import InputError, OutputError
 from eyelid.evidence.signing import generate_signing_key
 from eyelid.jobs.progress import Progress
@@ -60,6 +63,20 @@ def test_it_says_the_verdict_and_writes_both_files(here: Here, films: tuple[Path
     assert read(output.with_name("street.audit.json")).verdict == made.verdict
 
 
+@pytest.mark.parametrize("attack", [RETRAINED, CloakRetrained.name])
+def test_it_says_that_nobody_could_learn_and_leaves_the_rest_to_the_report(
+    here: Here, films: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, attack: str
+) -> None:
+    made = audited(Standing.EXPOSED)
+    skipped = (*made.audit.skipped, Skipped(attack=attack, reason="one picture is too few"))
+    lacking = replace(made, audit=made.audit.model_copy(update={"skipped": skipped}))
+    monkeypatch.setattr(attacks, "audit", lambda *_: lacking)
+    said = here("audit", films[0], "--original", films[1]).out.splitlines()
+    assert said[2] == f"Not run: {attack}: one picture is too few."
+    assert len(said) == 5
+    assert read(films[0].with_name("street.audit.json")).skipped == skipped
+
+
 def test_a_terminal_shows_the_table_and_the_verdict_in_red(
     here: Here, films: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +90,17 @@ def test_a_terminal_shows_the_table_and_the_verdict_in_red(
     assert "rank-1 92 % (87 to 97 %)" in done.out
     assert "4.17 %" in done.out
     assert "\x1b[1;31mExposed\x1b[0m" in done.out
+
+
+def test_on_eighty_columns_no_name_of_an_attack_is_broken(
+    here: Here, films: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    output, original = films
+    shown = here("audit", output, "--original", original, "--quiet").out
+    for word in {word for row in audited(Standing.EXPOSED).audit.attacks for word in row.attack.split()}:
+        assert word in shown
 
 
 def test_programs_read_lines_of_json(here: Here, films: tuple[Path, Path]) -> None:
@@ -124,8 +152,8 @@ def test_both_files_or_none(
 
         publish = atomic._publish
 
-        def publish_json_alone(partial: Path, final: Path, *, force: bool) -> None:
-            publish(partial, final, force=force) if final.suffix == ".json" else fail()
+        def publish_json_alone(partial: Path, final: Path, mode: int, *, force: bool) -> None:
+            publish(partial, final, mode, force=force) if final.suffix == ".json" else fail()
 
         monkeypatch.setattr(atomic, "_publish", publish_json_alone)
     done = here("audit", output, "--original", original)

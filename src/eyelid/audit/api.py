@@ -42,7 +42,8 @@ def audit(
     a folder with a subfolder of pictures for each of other people, ``evidence`` that of the output where it
     does not lie beside it, ``labels`` a CSV file of what happens when, ``sign`` the private key that signs
     the JSON. With ``show_original`` the report holds faces of the original.
-    Raises the exceptions of :mod:`eyelid.errors`; then there is neither file.
+    Raises the exceptions of :mod:`eyelid.errors`; then there is neither file. One is InputError where nothing
+    that eyelid looks for is found in either, and the evidence records nothing.
 
     >>> result = eyelid.audit("street.anon.mp4", "street.mp4")
     >>> result.audit.verdict.sentence

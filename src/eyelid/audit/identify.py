@@ -46,6 +46,10 @@ ATTACKERS: Final = (
 )
 DRAWS: Final = 8
 _AUC_DRAWS: Final = 200
+_UNLEARNED: Final = (
+    "of each person one treated picture was to be had, too few to train a recogniser on; the attackers "
+    "compared pictures instead"
+)
 _CAPABILITY: Final = {
     Knowledge.NAIVE: "clear pictures of the people at {moments}, and a recogniser off the shelf",
     Knowledge.METHOD: "clear pictures of the people at {moments}, which it treats alike",
@@ -72,10 +76,14 @@ class Lineup:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Rank-1 and AUC of the strongest attacker at each level of knowledge, with the curves of the last."""
+    """Rank-1 and AUC of the strongest attacker at each level of knowledge, with the curves of the last.
+
+    ``unlearned`` is why nobody learned from treated pictures, None where somebody did.
+    """
 
     results: tuple[AttackResult, ...]
     curves: tuple[Curve, ...]
+    unlearned: str | None = None
 
 
 def line_up(
@@ -123,7 +131,8 @@ def identify(lineup: Lineup) -> Identified:
         best = max(able, key=lambda trial: trial.rehearsed)
         found, curves = _results(best, level, lineup)
         results += found
-    return Identified(tuple(results), curves)
+    learned = any(trial.level is Knowledge.RETRAINED for trial in trials)
+    return Identified(tuple(results), curves, None if learned else _UNLEARNED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,15 +171,22 @@ def _teaches(attacker: Attacker, training: Training) -> bool:
 
 
 def _rehearse(attacker: Attacker, training: Training, rows: Rows) -> float:
-    """Return the rank-1 rate on every second known picture, from the others; 0 where these are too few."""
+    """Return the rank-1 rate on known pictures as often as they were treated, from the others of each person.
+
+    Every second picture is named by the rest, then the rest by these; 0 where they are too few.
+    """
     people = training.people
-    held = np.arange(len(people)) % 2 == 1
-    held[~np.isin(people, people[~held])] = False
-    half = Training(people[~held], training.features[~held], training.ideal[~held])
-    if not held.any() or not _teaches(attacker, half):
-        return 0.0
-    scores = attacker.scores(half, rows[held, 0])
-    return float(rank_probabilities(scores, people[held], np.unique(half.people))[:, 0].mean())
+    odd = np.arange(len(people)) % 2 == 1
+    named: list[Floats] = []
+    for held in (odd, ~odd):
+        held = held & np.isin(people, people[~held])
+        half = Training(people[~held], training.features[~held], training.ideal[~held])
+        if held.any() and _teaches(attacker, half):
+            probes = rows[held].reshape(-1, rows.shape[-1])
+            behind = np.repeat(people[held], rows.shape[1])
+            scores = attacker.scores(half, probes)
+            named.append(rank_probabilities(scores, behind, np.unique(half.people))[:, 0])
+    return float(np.concatenate(named).mean()) if named else 0.0
 
 
 def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[AttackResult], tuple[Curve, ...]]:

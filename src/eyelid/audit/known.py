@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from eyelid.attack.dataset import Pictures
     from eyelid.attack.treatment import Treatment
-    from eyelid.evidence.model import Evidence
+    from eyelid.evidence.model import Evidence, Step
 
 _OF_WHOLE_FRAMES: Final = frozenset({"remove", "cloak"})
 """Methods that no attacker can carry out on single faces."""
@@ -56,5 +56,10 @@ def treatment_of(evidence: Evidence | None) -> Treatment | None:
     method = evidence.settings.method
     if method.name == "lock":
         return parse("eyelid:solid")
+    return parse(f"eyelid:{as_written(method)}")
+
+
+def as_written(method: Step) -> str:
+    """Return a method of some evidence as the command line takes it."""
     values = ",".join(f"{key}={value}" for key, value in method.parameters.items() if value is not None)
-    return parse(f"eyelid:{method.name}" + (f":{values}" if values else ""))
+    return method.name + (f":{values}" if values else "")

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from eyelid.attack.base import AttackResult
     from eyelid.audit.model import Audit, VisibleSpan
-    from eyelid.audit.run import Audited, Portrait
+    from eyelid.audit.run import Audited
+    from eyelid.audit.stages import Portrait
     from eyelid.types import Bgr
 
 AS_IT_WAS_DB: Final = 30.0

@@ -104,7 +104,7 @@ def _gallery(
         pictures += track.clear[:half]
         known += [number] * half
     if len(tracks) < 2:
-        raise UsageError("there is nobody to tell apart; give pictures of other people (--gallery)")
+        raise UsageError("a restoration learns from other people in the same file, and there are none")
     return np.stack(pictures), np.array(known)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path  # pydantic reads it at run time
@@ -13,26 +12,20 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from eyelid.attack.base import AttackResult, Knowledge, Threat
-from eyelid.attack.cloak_transfer import CloakTransfer
-from eyelid.attack.context import ContextAttack
-from eyelid.attack.metadata import MetadataAttack
-from eyelid.attack.statistics import clopper_pearson
-from eyelid.attack.voice import VoiceAttack
-from eyelid.audit.cloaked import transfer
-from eyelid.audit.identify import identify, line_up
-from eyelid.audit.known import evidence_of, one_of_each, treatment_of
-from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Skipped, Utility
-from eyelid.audit.pair import kind_of_both, sightings_of, watch
+from eyelid.attack.cloak_retrained import CloakRetrained
+from eyelid.audit import stages
+from eyelid.audit.known import evidence_of, one_of_each
+from eyelid.audit.model import Audit, Curve, CurveKind, Kept, Utility
+from eyelid.audit.nobody import check_anybody
+from eyelid.audit.pair import kind_of_both, watch
 from eyelid.audit.probe import Labels, accuracy
-from eyelid.audit.restored import restore
 from eyelid.audit.spans import spans
-from eyelid.audit.verdict import REDETECTION, REIDENTIFICATION, certainty, judge
-from eyelid.audit.watch import FOUND, Watcher
+from eyelid.audit.verdict import REIDENTIFICATION, certainty, judge
+from eyelid.audit.watch import Watcher
 from eyelid.detect.registry import build_all
-from eyelid.errors import EyelidError, InputError, UsageError
+from eyelid.errors import InputError
 from eyelid.evidence.file import input_file, output_file
-from eyelid.evidence.model import Media, Software, Stage
+from eyelid.evidence.model import Media, Software
 from eyelid.evidence.software import software
 from eyelid.jobs.finder import Finder
 from eyelid.jobs.memory import keep_freed_memory
@@ -44,17 +37,13 @@ from eyelid.obfuscate.regions import Coverage
 from eyelid.types import Quality, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from eyelid.attack.dataset import Pictures
-    from eyelid.audit.watch import Track, Watched
+    from eyelid.audit.watch import Watched
     from eyelid.evidence.model import Evidence
     from eyelid.jobs.progress import ProgressListener
     from eyelid.privacy.ledger import PrivacySpent
-    from eyelid.types import Bgr
 
-PORTRAITS: Final = 12
-"""So many people are pictured in a report."""
 _DEFAULT_TARGETS: Final = (Target.FACE, Target.PLATE)
 
 
@@ -76,51 +65,11 @@ class AuditSettings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Portrait:
-    """One person as a report may show them, uint8 BGR (112, 92, 3): in the output, restored, original."""
-
-    anonymised: Bgr
-    restored: Bgr | None
-    original: Bgr
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Audited:
     """An audit, and the pictures for its report."""
 
     audit: Audit
-    portraits: tuple[Portrait, ...]
-
-
-@dataclass(slots=True)
-class _Findings:
-    """What the attacks came to so far."""
-
-    attacks: list[AttackResult] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    curves: list[Curve] = field(default_factory=list)
-    timings: list[Stage] = field(default_factory=list)
-    portraits: tuple[Portrait, ...] = ()
-
-    def reason_without(self, attack: str) -> str | None:
-        """Return why an attack was not run."""
-        return next((skipped.reason for skipped in self.skipped if skipped.attack == attack), None)
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Time one stage."""
-        started = time.perf_counter()
-        yield
-        self.timings.append(Stage(name=name, seconds=round(time.perf_counter() - started, 3)))
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time one attack; what it cannot be run on is said, and stops no other."""
-        with self.timed(name):
-            try:
-                yield
-            except EyelidError as error:
-                self.skipped.append(Skipped(attack=name, reason=str(error)))
+    portraits: tuple[stages.Portrait, ...]
 
 
 def audit(
@@ -131,8 +80,9 @@ def audit(
 ) -> Audited:
     """Attack ``output``, which was made from ``original``, and say what is left.
 
-    Raises InputError and UnsupportedError for files that cannot be read, UsageError where the two do not
-    belong together, EvidenceError where the evidence is not of this output, ModelError.
+    Raises InputError and UnsupportedError for files that cannot be read, InputError too where nothing that is
+    looked for is in them and their evidence records nothing, UsageError where the two do not belong together,
+    EvidenceError where the evidence is not of this output, ModelError.
     """
     settings = settings or AuditSettings()
     kind = kind_of_both(output, original)
@@ -140,19 +90,26 @@ def audit(
     targets = evidence.settings.targets if evidence else _DEFAULT_TARGETS
     distractors = one_of_each(settings.gallery)
     labels = Labels(settings.labels) if settings.labels else None
-    findings = _Findings()
+    findings = stages.Findings()
     with findings.timed("watching both files"):
         watched, media = _watch(output, original, kind, targets, settings, listener)
+    check_anybody(watched, evidence, output, original, targets)
     keep_freed_memory()
     tracks = [track for track in watched.tracks.values() if track.clear]
     attacks: tuple[Callable[[], None], ...] = (
-        lambda: _redetect(findings, watched),
-        lambda: _identify(findings, tracks, evidence, targets, distractors, kind),
-        lambda: _cloak(findings, tracks, evidence, distractors),
-        lambda: _context(findings, tracks),
-        lambda: _metadata(findings, output, original),
-        lambda: _voice(findings, output, kind),
-        lambda: _restore(findings, tracks, kind),
+        lambda: stages.redetect(findings, watched),
+        lambda: stages.reidentify(findings, tracks, evidence, targets, distractors, kind),
+        lambda: stages.uncloak(
+            findings,
+            tracks,
+            evidence,
+            distractors,
+            lambda done, of: listener(Progress(output, done, of, "pages")),
+        ),
+        lambda: stages.context(findings, tracks),
+        lambda: stages.metadata(findings, output, original),
+        lambda: stages.voice(findings, output, kind),
+        lambda: stages.restoration(findings, tracks, kind),
     )
     for done, attack in enumerate(attacks, start=1):
         attack()
@@ -194,6 +151,7 @@ def audit(
                 probed,
                 blind=watched.blind,
                 unnamed=findings.reason_without(REIDENTIFICATION),
+                untaught=findings.reason_without(CloakRetrained.name),
             ),
             timings=tuple(findings.timings),
             warnings=tuple(_warnings(watched, evidence)),
@@ -241,93 +199,7 @@ def _watch(
     )
 
 
-def _redetect(findings: _Findings, watched: Watched) -> None:
-    """Say how often detectors mark a target, hidden well or not: to some a covered face is a face."""
-    looked = max(watched.glances - watched.blind, 1)
-    findings.attacks.append(
-        AttackResult(
-            attack=REDETECTION,
-            threat=Threat(
-                goal="find people that were missed or covered in part",
-                knowledge=Knowledge.NAIVE,
-                capability="the file, and detectors at their most thorough",
-            ),
-            measure="share of frames marked",
-            success=watched.marked / looked,
-            chance=0.0,
-            interval=clopper_pearson(min(watched.marked, looked), looked),
-            n=looked,
-            note=f"score {FOUND} and more; a mark on what is covered gives nobody away",
-        )
-    )
-
-
-def _identify(
-    findings: _Findings,
-    tracks: Sequence[Track],
-    evidence: Evidence | None,
-    targets: tuple[Target, ...],
-    distractors: Pictures,
-    kind: MediaKind,
-) -> None:
-    with findings.stage(REIDENTIFICATION):
-        if Target.FACE not in targets:
-            raise UsageError("faces were not to be covered")
-        if not tracks:
-            raise UsageError("the original shows no face that is large enough")
-        lineup = line_up(tracks, treatment_of(evidence), distractors, still=kind is MediaKind.STILL)
-        if lineup is None:
-            raise UsageError("there is nobody to tell apart; give pictures of other people (--gallery)")
-        identified = identify(lineup)
-        findings.attacks += identified.results
-        findings.curves += identified.curves
-
-
-def _cloak(
-    findings: _Findings, tracks: Sequence[Track], evidence: Evidence | None, distractors: Pictures
-) -> None:
-    if evidence is None or evidence.settings.method.name != "cloak":
-        return
-    with findings.stage(CloakTransfer.name):
-        if not tracks or len(tracks) + len(distractors) < 2:
-            raise UsageError("there is nobody to tell apart; give pictures of other people (--gallery)")
-        findings.attacks += transfer(tracks, distractors)
-
-
-def _context(findings: _Findings, tracks: Sequence[Track]) -> None:
-    with findings.stage("context"):
-        for place in (False, True):
-            findings.attacks.append(ContextAttack(place=place).run(sightings_of(tracks)))
-
-
-def _metadata(findings: _Findings, output: Path, original: Path) -> None:
-    with findings.stage("metadata"):
-        findings.attacks.append(MetadataAttack(original).run(output))
-
-
-def _voice(findings: _Findings, output: Path, kind: MediaKind) -> None:
-    with findings.stage("voice"):
-        if kind is MediaKind.STILL:
-            raise UsageError("a still has no sound")
-        findings.attacks.append(VoiceAttack().run(output))
-
-
-def _restore(findings: _Findings, tracks: Sequence[Track], kind: MediaKind) -> None:
-    """Restore what is pictured, by what the pairs of all other people teach."""
-    largest = sorted(tracks, key=lambda track: -track.widest)[:PORTRAITS]
-    guesses: list[Bgr | None] = [None] * len(largest)
-    with findings.stage("restoration"):
-        restored = restore(tracks, still=kind is MediaKind.STILL)
-        findings.attacks += restored.results
-        guesses = [restored.portraits.get(id(track)) for track in largest]
-    findings.portraits = tuple(
-        Portrait(track.portrait[0], guess, track.portrait[1])
-        for track, guess in zip(largest, guesses, strict=True)
-        if track.portrait is not None
-    )
-
-
-def _utility(findings: _Findings, watched: Watched, labels: Labels | None) -> Utility:
+def _utility(findings: stages.Findings, watched: Watched, labels: Labels | None) -> Utility:
     """Say what is left to work with, by a linear probe too where there are labels."""
     probes: tuple[float | None, float | None] = (None, None)
     with findings.stage("utility"):

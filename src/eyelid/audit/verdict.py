@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from eyelid.attack.base import Knowledge
+from eyelid.attack.cloak_retrained import CloakRetrained
 from eyelid.attack.cloak_transfer import CloakTransfer
 from eyelid.attack.statistics import clopper_pearson
 from eyelid.audit.model import Standing, Verdict
@@ -23,6 +25,7 @@ CONTEXT: Final = "context"
 VOICE: Final = "voice"
 REDETECTION: Final = "re-detection"
 REIDENTIFICATION: Final = "re-identification"
+RETRAINED: Final = f"{REIDENTIFICATION}, {Knowledge.RETRAINED}"
 RESTORATION: Final = "restoration"
 METADATA: Final = "metadata"
 COIN: Final = 0.5
@@ -32,9 +35,11 @@ WIDEST: Final = 0.25
 _EXPOSURES = {
     REIDENTIFICATION: "People in this file can be identified behind what covers them.",
     CloakTransfer.name: "Recognisers still name people in this cloaked file.",
+    CloakRetrained.name: "A recogniser that learned from cloaked pictures names people in this cloaked file.",
     RESTORATION: "What covers people in this file can be undone far enough to identify them.",
     METADATA: "This file still says more than its pictures do.",
 }
+_NAMING = (REIDENTIFICATION, CloakTransfer.name, CloakRetrained.name)
 _THEOREMS = {GuaranteeKind.DP, GuaranteeKind.METRIC_DP}
 
 
@@ -48,18 +53,20 @@ def judge(
     *,
     blind: int = 0,
     unnamed: str | None = None,
+    untaught: str | None = None,
 ) -> Verdict:
     """Return the verdict on an output: its worst finding decides, and is the reason.
 
     ``people`` is how many an attacker may have to choose among: a theorem counts where it leaves the attacker
     who knew nothing less sure than a coin. ``probed`` is how many of them the attacks tried to name, and
-    ``unnamed`` why none, where it is known; ``blind`` is at how many glances a detector failed.
+    ``unnamed`` why none, where it is known; ``untaught`` why nobody could learn from the cloak;
+    ``blind`` is at how many glances a detector failed.
     """
     if found := _exposed(attacks, visible):
         return found
-    named = [r for r in attacks if r.attack.startswith(REIDENTIFICATION) and r.measure == "rank-1"]
+    named = [r for r in attacks if r.attack.startswith(_NAMING) and r.measure == "rank-1"]
     widest = max(named, key=lambda result: result.interval[1] - result.chance, default=None)
-    if widest is None:
+    if widest is None or not any(r.attack.startswith(REIDENTIFICATION) for r in named):
         why = unnamed or "there were too few people to tell apart; give pictures of others (--gallery)"
         return Verdict(
             standing=Standing.IN_DOUBT,
@@ -71,6 +78,12 @@ def judge(
             standing=Standing.IN_DOUBT,
             sentence="No attack is shown to beat chance, but this file was not looked at all over.",
             reason=f"A detector failed at {blind} of the glances at it; see the warnings.",
+        )
+    if untaught:
+        return Verdict(
+            standing=Standing.IN_DOUBT,
+            sentence="No attack is shown to beat chance, but nobody who learns from cloaked pictures tried.",
+            reason=f"{untaught[:1].upper()}{untaught[1:]}.",
         )
     return _unsure(widest, probed) or _unnamed(widest, guarantee, privacy, people)
 

@@ -100,7 +100,8 @@ class Watched:
 
     ``marked`` counts glances at which a detector marks something in the output, ``blind`` those at which it
     failed, ``before`` and ``after`` the detections of people and vehicles. ``scenes`` are small pictures of
-    the original and the output at ``times``, uint8 BGR (9, 12, 3).
+    the original and the output at ``times``, uint8 BGR (9, 12, 3). ``something``: anything that is looked for
+    was found in one of the two, or a detector failed, so that nobody knows.
     """
 
     tracks: dict[int, Track] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class Watched:
     outside: int = 0
     error: float = 0.0
     dropped_tracks: int = 0
+    something: bool = False
     times: list[float] = field(default_factory=list)
     scenes: list[tuple[Bgr, Bgr]] = field(default_factory=list)
 
@@ -161,6 +163,7 @@ class Watcher:
                 )
             time = float(item.frame.time) if item.frame.time is not None else float(seen.frames)
             seen.frames += 1
+            seen.something = seen.something or item.whole is not None or len(item.found) > 0
             if time >= due:
                 due = time + 1 / GLANCES_A_SECOND
                 self._glance(seen, item, shown, time)
@@ -205,10 +208,12 @@ class Watcher:
             seen.marked += bool(sights)
         for picture, counts in ((frame, seen.before), (shown, seen.after)):
             bodies = self._bodies.find(picture)
+            seen.something = seen.something or _shows(bodies)
             if bodies is not LOST:
                 for target, score in zip(bodies.targets, bodies.scores.tolist(), strict=True):
                     counts[target] = counts.get(target, 0) + (score >= FOUND)
         seen.blind += found is LOST
+        seen.something = seen.something or _shows(found) or _shows(self._thorough.find(frame))
         _follow(seen, item, pictures, time)
 
 
@@ -217,6 +222,11 @@ def _whole(box: NDArray[np.float32], frame: RawFrame) -> tuple[int, int, int, in
     x0, y0 = np.floor(np.clip(box[:2], 0, (frame.width, frame.height))).astype(int).tolist()
     x1, y1 = np.ceil(np.clip(box[2:], 0, (frame.width, frame.height))).astype(int).tolist()
     return x0, y0, x1, y1
+
+
+def _shows(found: Detections | Lost) -> bool:
+    """Return whether a frame shows anything, or may, because a detector failed on it."""
+    return found is LOST or bool((found.scores >= FOUND).any())
 
 
 def _as_in(original: Detections | Lost, found: Detections) -> NDArray[np.bool_]:

@@ -119,17 +119,23 @@ def _tell_person(result: AuditResult) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from eyelid.attack.base import Knowledge
     from eyelid.audit.words import COLOURS, STANDINGS
     from eyelid.cli.results import results_table
 
     console = Console(soft_wrap=True, highlight=False)
     if console.is_terminal:
-        console.print(results_table(result.audit.attacks), soft_wrap=False)
+        console.print(results_table(result.audit.attacks, console.width), soft_wrap=False)
         console.print()
     verdict = result.audit.verdict
     standing = STANDINGS[verdict.standing]
     colour = COLOURS[standing.tone]
     console.print(Text.assemble((standing.title, f"bold {colour}"), ": ", (verdict.sentence, colour)))
     console.print(Text(f"Why: {verdict.reason}"))
+    for skipped in result.audit.skipped:
+        if skipped.attack.endswith(
+            Knowledge.RETRAINED
+        ):  # who learns is the attacker that counts, so that its lack is told
+            console.print(Text(f"Not run: {skipped.attack}: {skipped.reason}."))
     console.print(Text(f"Report: {result.html}"))
     console.print(Text(f"Record: {result.json}"))
