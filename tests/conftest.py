@@ -13,6 +13,7 @@ from eyelid.infer.mpc import setup
 HERE = Path(__file__).parent
 
 IMPORT_TORCH = (
+    "attack/test_cloak_retrained.py",
     "attack/test_cloak_transfer.py",
     "attack/test_lowpass.py",
     "models/test_torch_network.py",
@@ -33,6 +34,7 @@ RUN_TORCH = (
     "cli/test_audit.py",
     "cli/test_cloak.py",
     "jobs/test_cloak.py",
+    "realdata/test_cloak.py",
     "realdata/test_paper_tables.py",
     "test_docs.py::test_the_examples_of_a_page_run[README.md]",
     "test_docs.py::test_the_examples_of_a_page_run[docs/attacks/",

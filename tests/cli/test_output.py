@@ -195,6 +195,6 @@ def test_a_closed_pipe_is_no_traceback(tmp_path: Path) -> None:
     assert process.stderr is not None
     said = process.stderr.read().decode()
     process.stderr.close()
-    process.wait(timeout=60)
+    process.wait(timeout=120)
     assert "Traceback" not in said
     assert ".partial" not in str(names(tmp_path))

@@ -13,12 +13,14 @@ from eyelid.detect.base import Detector, detections
 from eyelid.errors import InputError
 from eyelid.jobs.anonymizer import Anonymizer
 from eyelid.jobs.batch import in_turn
+from eyelid.jobs.search import Searcher
 from eyelid.jobs.settings import Settings
 from eyelid.jobs.tasks import Outcome, tasks_for
 from eyelid.jobs.views import photos_in, views_of
 from eyelid.obfuscate.remove.parameters import Remove
+from eyelid.obfuscate.solid import Solid
 from eyelid.track.tracker import LOST
-from eyelid.types import Detections, Target
+from eyelid.types import Detections, Quality, Target
 from tests.canary import HIDDEN, LOSSLESS, Scene, correlation, pictures, save_scene, save_still, spot
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from eyelid.jobs.finder import Finder
     from eyelid.jobs.tasks import FileResult
+    from eyelid.obfuscate.registry import Method
     from eyelid.types import RawFrame
 
 SCENE = Scene(hidden=(1,), open=None)
@@ -183,3 +186,42 @@ def test_without_targets_a_method_hides_its_own() -> None:
     assert _settings(None, None, "remove").targets == Remove().targets
     assert _settings(None, None, None).targets == (Target.FACE, Target.PLATE)
     assert _settings(None, ["person"], "remove").targets == (Target.PERSON,)
+
+
+@pytest.mark.parametrize(("method", "told"), [(Remove(), "vehicle"), (Solid(), "none")])
+def test_the_evidence_says_which_tracks_were_kept_brief(method: Method, told: str, tmp_path: Path) -> None:
+    source = save_scene(tmp_path / "a.mp4", SCENE, 4, options=LOSSLESS)
+    evidence = eyelid.anonymize(source, settings=SPOTTED.model_copy(update={"method": method})).evidence
+    assert evidence is not None
+    assert evidence.settings.tracking is not None
+    assert evidence.settings.tracking.parameters["brief"] == told
+
+
+class _Flashing(Detector):
+    """Sees a still box, as a person and as a car, in every frame but a second of them."""
+
+    name = "flashing"
+    targets = frozenset({Target.PERSON, Target.VEHICLE})
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def detect(self, frames: Sequence[RawFrame]) -> list[Detections]:
+        self.looks += 1
+        if 10 <= self.looks < 35:
+            return [Detections.none()]
+        boxes = np.array([[4, 4, 24, 24]] * 2, np.float32)
+        return [Detections(boxes, np.full(2, 0.9, np.float32), (Target.PERSON, Target.VEHICLE))]
+
+
+@pytest.mark.parametrize("method", [Remove(), Solid()])
+def test_only_remove_is_brief_about_cars_and_never_about_people(method: Method, tmp_path: Path) -> None:
+    source = save_scene(tmp_path / "a.mp4", SCENE, 44, options=LOSSLESS)
+    targets = (Target.PERSON, Target.VEHICLE)
+    settings = Settings(method=method, targets=targets, quality=Quality.THOROUGH, threads=1)
+    with Searcher(settings, [_Flashing()]).search(source, "a.mp4") as search:
+        planned = [frame.found.targets for frame in search.planned]
+    assert all(Target.PERSON in found for found in planned)
+    without = [i for i, found in enumerate(planned) if Target.VEHICLE not in found]
+    assert bool(without) == isinstance(method, Remove)
+    assert all(10 < i < 33 for i in without)

@@ -53,6 +53,34 @@ def whole(plans: list[FramePlan]) -> list[int]:
     return [p.index for p in plans if p.cover_frame]
 
 
+# Brief targets: gaps and holds of a third of the others'.
+
+BRIEF = TrackSettings(brief=frozenset({Target.FACE}))
+
+
+@pytest.mark.parametrize(("gap", "filled"), [(8, True), (12, True), (14, False), (37, False)])
+def test_a_brief_target_is_filled_over_a_third_of_the_gap(gap: int, filled: bool) -> None:
+    seen = {50, 50 + gap}
+    between = [i for i in covered(run(still(150, seen), settings=BRIEF)) if 50 < i < 50 + gap]
+    hold = int(BRIEF.hold_s / 3 * RATE)
+    assert (between == list(range(51, 50 + gap))) == (filled or gap <= 2 * hold + 1)
+    assert [i for i in covered(run(still(150, seen))) if 50 < i < 50 + gap] == list(range(51, 50 + gap))
+
+
+def test_a_brief_target_is_held_for_a_third_of_the_time() -> None:
+    alone, usual = (covered(run(still(150, {70}), settings=s)) for s in (BRIEF, None))
+    hold = int(BRIEF.hold_s / 3 * RATE)
+    assert alone == list(range(70 - hold, 71 + hold))
+    assert len(usual) > 2 * len(alone)
+
+
+def test_other_targets_keep_their_time() -> None:
+    finds = still(150, {20, 50})
+    for brief in (frozenset[Target](), frozenset({Target.VEHICLE, Target.PLATE})):
+        plans = run(finds, settings=TrackSettings(brief=brief))
+        assert covered(plans) == covered(run(finds))
+
+
 # One plan a frame, in order, bounded.
 
 anything = st.one_of(

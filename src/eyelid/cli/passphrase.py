@@ -24,6 +24,10 @@ def passphrase(file: Path | None, *, new: bool = False) -> str:
             raise InputError(f"the passphrase cannot be read from {file}; check its path") from error
     given = os.environ.get(VARIABLE)
     if given is not None:
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{VARIABLE} is no UTF-8 text; set it anew, or give --passphrase-file") from None
         return given
     if not sys.stdin.isatty():
         raise UsageError(f"the key needs its passphrase; give --passphrase-file, or set {VARIABLE}")

@@ -64,14 +64,14 @@ def _covered(evidence: Evidence) -> str:
     seen = [count for count in evidence.counts if count.detections]
     cloaked = [_count(count) for count in seen if count.target in visible]
     found = [_count(count) for count in seen if count.target not in visible]
-    parts = [f"cloaked {_list(cloaked)}, STILL VISIBLE to everyone who looks"] if cloaked else []
-    parts += [f"covered {_list(found)}"] if found else []
+    parts = [f"cloaked {listed(cloaked)}, STILL VISIBLE to everyone who looks"] if cloaked else []
+    parts += [f"covered {listed(found)}"] if found else []
     missing = [count.target for count in evidence.counts if not count.detections]
     if evidence.kept and Target.FACE in missing:
         missing.remove(Target.FACE)
         parts.append("covered no faces")
     if missing:
-        parts.append(f"found no {_list([NOUNS[target][1] for target in missing], 'or')}")
+        parts.append(f"found no {listed([NOUNS[target][1] for target in missing], 'or')}")
     return ", ".join(parts)
 
 
@@ -91,7 +91,7 @@ def _frames(evidence: Evidence) -> list[str]:
         parts.append(f"{number(frames.total, *unit)}, {frames.held:,} held from their neighbours")
     if frames.covered:
         reasons = sorted({run.reason.value for run in frames.covered})
-        parts.append(f"{number(frames.covered_count, *unit)} covered whole ({_list(reasons)})")
+        parts.append(f"{number(frames.covered_count, *unit)} covered whole ({listed(reasons)})")
     return parts
 
 
@@ -124,5 +124,6 @@ def number(n: int, singular: str, plural: str) -> str:
     return f"{n:,} {singular if n == 1 else plural}"
 
 
-def _list(words: Sequence[str], last: str = "and") -> str:
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """Say several things one after another: ``faces, plates and texts``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -10,6 +10,7 @@ from eyelid.errors import EvidenceError, InputError, LockError, OutputError, Uns
 from eyelid.evidence.file import input_file, output_file, read, write
 from eyelid.jobs.cover import cover, looking
 from eyelid.jobs.keep import Keeper, load_people
+from eyelid.jobs.needs import check_found
 from eyelid.jobs.progress import Progress, silent
 from eyelid.jobs.record import asked, evidence_of
 from eyelid.jobs.search import Searcher
@@ -60,7 +61,8 @@ class Anonymizer:
     def run(self, task: Task, listener: ProgressListener = silent) -> FileResult:
         """Anonymise one file: write its output and evidence whole, or nothing.
 
-        Raises InputError, UnsupportedError, OutputError, UsageError, ModelError and LockError.
+        Raises InputError, UnsupportedError, OutputError, UsageError, ModelError and LockError; InputError too
+        where a file that stands alone holds nothing of what its method needs.
         """
         started = time.perf_counter()
         refused = refusal(self._settings.method, task.source)
@@ -95,6 +97,8 @@ class Anonymizer:
                 obfuscator.recheck(looking(search.finder, keeper))
             with search.open_writer(partial) as writer:
                 cover(_counted(search, task.source, listener), obfuscator, keeper, tally, writer.write)
+            if task.alone:
+                check_found(task.source, self._settings, tally, keeper, obfuscator)
             if isinstance(obfuscator, LockObfuscator):
                 obfuscator.finish(partial)
             evidence = evidence_of(

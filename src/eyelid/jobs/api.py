@@ -44,7 +44,8 @@ def anonymize(
     name such as ``"pixelate"``, with parameters as on the command line, or a method object, by default solid.
     ``settings`` gives everything else; what the first two name replaces what it says.
     ``detectors`` are your own, in place of the shipped ones for their targets. Raises
-    the exceptions of :mod:`eyelid.errors`; then there is no output.
+    the exceptions of :mod:`eyelid.errors`; then there is no output. Where nothing is found, the methods that
+    need something to work on (those with noise, ``remove`` and ``cloak``) raise InputError; the others copy.
 
     >>> result = eyelid.anonymize("street.mp4", targets=["face", "plate"])
     >>> result.output, result.evidence.counts
@@ -72,7 +73,8 @@ def anonymize_folder(
     """Anonymise everything in a folder into another one with the same tree; return a result for each file.
 
     Files that are done already are left as they are; one that fails or is no media stops no other, its
-    ``outcome`` and ``message`` say so. ``workers`` processes work side by side, or a Ray cluster at the
+    ``outcome`` and ``message`` say so. One in which nothing is found gets its copy, whatever the method: the
+    set stays whole. ``workers`` processes work side by side, or a Ray cluster at the
     address ``ray``. Other parameters as :func:`anonymize`.
     """
     path = Path(source)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from eyelid.errors import UsageError
 from eyelid.jobs.cover import cover
 from eyelid.jobs.progress import Progress, silent
-from eyelid.jobs.scan import Scan, stride_for
+from eyelid.jobs.scan import Scan, stride_for, tracking
 from eyelid.jobs.source import refusal
 from eyelid.jobs.tally import Tally
 from eyelid.media.atomic import atomic_output, check_output
@@ -86,7 +86,7 @@ def preview(
         with atomic_output(output, force=force) as partial:
             with VideoWriter(partial, reader, encoding) as writer:
                 for number, start in enumerate(starts):
-                    scan = Scan(finder, searcher.tracking, stride_for(settings.quality, rate))
+                    scan = Scan(finder, tracking(settings), stride_for(settings.quality, rate))
                     planned = scan.over(reader.frames(start, start + PART_S))
                     moved = _moved(planned, number * PART_S - start, tally.total)
                     cover(moved, obfuscator, None, tally, writer.write)

@@ -21,12 +21,11 @@ from eyelid.evidence.model import (
 )
 from eyelid.evidence.scope import with_scope
 from eyelid.evidence.software import software
-from eyelid.jobs.scan import stride_for
+from eyelid.jobs.scan import stride_for, tracking
 from eyelid.jobs.views import photos_in
 from eyelid.media.kinds import MediaKind
 from eyelid.models.cards import card
 from eyelid.models.session import Device, Precision, precision_for
-from eyelid.track.settings import TrackSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,7 +149,7 @@ def _encoder(options: Mapping[str, str]) -> Step | None:
 def _tracking(settings: Asked) -> Step | None:
     if settings.detections is not None:
         return None
-    return _step(TrackSettings(on_lost=settings.on_lost), "tracking")
+    return _step(tracking(settings), "tracking")
 
 
 def _kept(settings: Asked, keeper: Keeper | None, *, video: bool) -> Kept | None:

@@ -11,6 +11,7 @@ import numpy as np
 from eyelid.evidence.model import CoverReason
 from eyelid.jobs.cover import PlannedFrame
 from eyelid.track.cuts import CutDetector
+from eyelid.track.settings import TrackSettings
 from eyelid.track.tracker import Tracker
 from eyelid.types import Quality
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eyelid.jobs.finder import Finder
+    from eyelid.jobs.settings import Settings
     from eyelid.track.plan import FramePlan
-    from eyelid.track.settings import TrackSettings
     from eyelid.types import RawFrame
 
 LOOKS_A_SECOND: Final = {Quality.FAST: 5.0, Quality.BALANCED: 8.0}
@@ -44,6 +45,11 @@ def stride_for(quality: Quality, rate: float | None) -> int:
     if quality not in LOOKS_A_SECOND:
         return 1
     return max(1, min(_LONGEST_STRIDE, int((rate or _USUAL_RATE) / LOOKS_A_SECOND[quality] + 0.01)))
+
+
+def tracking(settings: Settings) -> TrackSettings:
+    """Return how things are followed through time."""
+    return TrackSettings(on_lost=settings.on_lost, brief=settings.method.brief)
 
 
 class Scan:

@@ -12,14 +12,13 @@ from eyelid.jobs.cover import look_at_pages, take_from_file
 from eyelid.jobs.finder import build_finder
 from eyelid.jobs.memory import keep_freed_memory, return_freed_frames
 from eyelid.jobs.prefetch import prefetch
-from eyelid.jobs.scan import Scan, stride_for
+from eyelid.jobs.scan import Scan, stride_for, tracking
 from eyelid.jobs.source import of_still, of_video
 from eyelid.jobs.views import MOST_PHOTOS, is_still, photos_in, views_of
 from eyelid.media.kinds import MediaKind, sniff
 from eyelid.models.session import cores
 from eyelid.obfuscate.lock import Lock
 from eyelid.obfuscate.remove.parameters import Remove
-from eyelid.track.settings import TrackSettings
 from eyelid.types import Quality
 
 if TYPE_CHECKING:
@@ -153,7 +152,7 @@ class Searcher:
         if finder is None:
             planned = self._listed(iter(reader), name, tracked=animated)
         elif animated:
-            planned = Scan(finder, self.tracking, stride=1).over(reader)
+            planned = Scan(finder, tracking(self.settings), stride=1).over(reader)
         else:
             planned = look_at_pages(reader, finder)
         return Search(
@@ -175,7 +174,7 @@ class Searcher:
             planned = self._listed(frames, name, tracked=True)
         else:
             stride = stride_for(self.settings.quality, source.rate)
-            planned = Scan(finder, self.tracking, stride).over(frames)
+            planned = Scan(finder, tracking(self.settings), stride).over(frames)
         ahead = stack.enter_context(prefetch(planned, _QUEUE))
         return Search(source, finder, ahead, lambda partial: VideoWriter(partial, reader, encoding))
 
@@ -183,11 +182,6 @@ class Searcher:
         assert self._coco is not None
         self._coco.check(name)
         return take_from_file(frames, self._coco, name, tracked=tracked)
-
-    @property
-    def tracking(self) -> TrackSettings:
-        """How things are followed through time."""
-        return TrackSettings(on_lost=self.settings.on_lost)
 
 
 def _specified(settings: Settings) -> list[Detector]:

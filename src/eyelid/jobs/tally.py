@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from eyelid.evidence.model import CoveredFrames, CoverReason, Frames, TargetCount
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from eyelid.types import Detections, Target
 
@@ -44,6 +44,10 @@ class Tally:
             self._covered[-1] = last.model_copy(update={"last": index})
         else:
             self._covered.append(CoveredFrames(first=index, last=index, reason=reason))
+
+    def holds(self, targets: Collection[Target]) -> bool:
+        """Return whether one of some targets was covered, or a frame in doubt was covered whole."""
+        return bool(self._covered) or any(self._detections[target] for target in targets)
 
     @property
     def total(self) -> int:

@@ -36,6 +36,11 @@ class Task:
     in_folder: bool = False
     views: tuple[Path, ...] = ()
 
+    @property
+    def alone(self) -> bool:
+        """Whether the command is about this file only; several files are a set, which is to stay whole."""
+        return not (self.in_folder or self.views)
+
     def sidecar(self, suffix: str) -> Path:
         """Return the path of a file that a method writes beside the output."""
         return self.output.with_name(self.output.name + suffix)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from eyelid.track.settings import TrackSettings
     from eyelid.types import Detections
 
 State: TypeAlias = tuple[float, float, float, float]
@@ -135,15 +136,17 @@ def _speed(a: Sight, b: Sight) -> State:
 class Linker:
     """Holds the tracks; ``start_score`` is the score from which a target may start one (0 where missing)."""
 
-    def __init__(self, gap_s: float, start_score: Mapping[Target, float]) -> None:
+    def __init__(self, settings: TrackSettings, start_score: Mapping[Target, float]) -> None:
         self.tracks: list[Track] = []
-        self._gap_s = gap_s
+        self._gaps = {target: settings.gap_for(target) for target in Target}
         self._start_scores = np.array([start_score.get(target, 0.0) for target in Target], np.float32)
         self._calls = 0
 
     def link(self, index: int, time: float, shot: int, found: Detections) -> None:
         """Continue and start tracks with the detections of one frame."""
-        open_tracks = [t for t in self.tracks if t.shot == shot and time - t.sights[-1].time <= self._gap_s]
+        open_tracks = [
+            t for t in self.tracks if t.shot == shot and time - t.sights[-1].time <= self._gaps[t.target]
+        ]
         if not len(found):
             return
         boxes = found.boxes.astype(np.float64)

@@ -153,13 +153,14 @@ class Planner:
         entries: list[_Entry] = []
         lost = False
         for i, (track, sight, _, after) in enumerate(ends):
+            gap_s, hold_s = settings.gap_for(track.target), settings.hold_for(track.target)
             if after:
                 missed = moment.looked_before > sight.index
-                undecided = moment.until - sight.time < settings.gap_s
+                undecided = moment.until - sight.time < gap_s
             else:
                 missed = 0 <= moment.looked_after < sight.index
-                undecided = sight.time - moment.since < settings.gap_s
-            if missed and not undecided and away[i] > settings.hold_s:
+                undecided = sight.time - moment.since < gap_s
+            if missed and not undecided and away[i] > hold_s:
                 continue
             entries.append(_Entry(track, boxes[i], sight.score, None, False))
             lost = lost or (after and missed and not outer[i])

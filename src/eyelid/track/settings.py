@@ -5,7 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
+
+from eyelid.types import Target
+
+SHORTER = 3.0
+"""So many times shorter are the gaps that are filled, and the holds, of ``brief`` targets."""
 
 
 class OnLost(StrEnum):
@@ -23,8 +28,8 @@ class TrackSettings(BaseModel):
     as one track and is filled. ``hold_s``: how long a track is covered before its first and after its last
     detection.
     ``growth_per_s``: by how many box sides each edge moves outwards for every second away from the nearest
-    detection, at most ``growth_limit`` box sides. Raises pydantic's ``ValidationError`` where values
-    contradict each other.
+    detection, at most ``growth_limit`` box sides. ``brief``: targets for which gaps and holds
+    are shorter. Raises pydantic's ``ValidationError`` where values contradict each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +41,7 @@ class TrackSettings(BaseModel):
     growth_per_s: float = Field(1.0, ge=0, le=10)
     growth_limit: float = Field(0.5, ge=0, le=10)
     on_lost: OnLost = OnLost.HOLD
+    brief: frozenset[Target] = frozenset()
 
     @model_validator(mode="after")
     def _no_short_flash(self) -> Self:
@@ -46,3 +52,15 @@ class TrackSettings(BaseModel):
                 "for a frame; raise gap_s or lower hold_s"
             )
         return self
+
+    @field_serializer("brief")
+    def _as_text(self, brief: frozenset[Target]) -> str:
+        return ", ".join(sorted(brief)) or "none"
+
+    def gap_for(self, target: Target) -> float:
+        """Return ``gap_s`` for the tracks of one target, in seconds."""
+        return self.gap_s / SHORTER if target in self.brief else self.gap_s
+
+    def hold_for(self, target: Target) -> float:
+        """Return ``hold_s`` for the tracks of one target, in seconds."""
+        return self.hold_s / SHORTER if target in self.brief else self.hold_s

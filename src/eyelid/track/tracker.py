@@ -57,7 +57,7 @@ class Tracker:
         self, width: int, height: int, settings: TrackSettings, start_score: Mapping[Target, float]
     ) -> None:
         self._settings = settings
-        self._linker = Linker(settings.gap_s, start_score)
+        self._linker = Linker(settings, start_score)
         self._planner = Planner(width, height, settings)
         self._waiting: deque[_Frame] = deque()
         self._newest: _Frame | None = None
