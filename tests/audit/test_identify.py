@@ -92,6 +92,22 @@ def test_singular_vectors_name_people_whom_the_pixels_do_not(
     assert strongest.success > 0.8
 
 
+def test_in_a_still_too_the_strongest_attacker_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each person one picture is known: what is rehearsed there is its treatment at other times."""
+    seed_noise(monkeypatch, 6)
+    treatment = parse("eyelid:svd:epsilon=.00001")
+    tracks = tracks_of(black, each=3)
+    for track in tracks:
+        del track.clear[1:]
+        track.shown = [np.asarray(treatment.treat(track.clear[0][None], 1)[0, 0], np.uint8)]
+    lineup = line_up(tracks, treatment, NOBODY, still=True)
+    assert lineup is not None
+    strongest = best(identify(lineup), "rank-1")
+    assert strongest.attack == "re-identification by subspace"
+    assert strongest.threat.knowledge is Knowledge.RETRAINED
+    assert strongest.success > 0.8
+
+
 def test_the_law_of_the_noise_names_people_whom_distances_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of people who look alike, whoever knows that the noise is Laplace's names more than distances can.
 

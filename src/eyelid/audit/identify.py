@@ -159,7 +159,7 @@ def _trials(name: str, lineup: Lineup) -> Iterator[_Trial]:
         else:
             training = Training(lineup.known, rows, attacker.features(lineup.ideal))
         if _teaches(attacker, training):
-            rehearsed = _rehearse(attacker, training, rows)
+            rehearsed = _rehearse(attacker, lineup, training, rows)
             yield _Trial(name, level, rehearsed, attacker.scores(training, probes))
 
 
@@ -170,23 +170,42 @@ def _teaches(attacker: Attacker, training: Training) -> bool:
     return people > 1 and (Knowledge.RETRAINED not in attacker.levels or pictures > people)
 
 
-def _rehearse(attacker: Attacker, training: Training, rows: Rows) -> float:
-    """Return the rank-1 rate on known pictures as often as they were treated, from the others of each person.
+def _rehearse(attacker: Attacker, lineup: Lineup, training: Training, rows: Rows) -> float:
+    """Return the rank-1 rate on known pictures as often as they were treated, 0 where these are too few.
 
-    Every second picture is named by the rest, then the rest by these; 0 where they are too few.
+    They are named from other pictures of the same people or, where there is one of each, from the same ones
+    treated at other times: an output of a still shows the known picture itself.
     """
-    people = training.people
-    odd = np.arange(len(people)) % 2 == 1
     named: list[Floats] = []
-    for held in (odd, ~odd):
-        held = held & np.isin(people, people[~held])
-        half = Training(people[~held], training.features[~held], training.ideal[~held])
-        if held.any() and _teaches(attacker, half):
-            probes = rows[held].reshape(-1, rows.shape[-1])
-            behind = np.repeat(people[held], rows.shape[1])
+    halves = [*_other_pictures(training, rows)] or _other_draws(attacker, lineup, training)
+    for half, probes, behind in halves:
+        if _teaches(attacker, half):
             scores = attacker.scores(half, probes)
             named.append(rank_probabilities(scores, behind, np.unique(half.people))[:, 0])
     return float(np.concatenate(named).mean()) if named else 0.0
+
+
+def _other_pictures(training: Training, rows: Rows) -> Iterator[tuple[Training, Rows, Labels]]:
+    """Yield every second picture to learn from and the rest to name, then the other way round."""
+    people = training.people
+    odd = np.arange(len(people)) % 2 == 1
+    for held in (odd, ~odd):
+        held = held & np.isin(people, people[~held])
+        if held.any():
+            half = Training(people[~held], training.features[~held], training.ideal[~held])
+            yield half, rows[held].reshape(-1, rows.shape[-1]), np.repeat(people[held], rows.shape[1])
+
+
+def _other_draws(
+    attacker: Attacker, lineup: Lineup, training: Training
+) -> Iterator[tuple[Training, Rows, Labels]]:
+    """Yield the first treatments of each picture to learn from, the rest to name."""
+    n, draws, *size = lineup.treated.shape
+    first = draws // 2
+    if first:
+        half = Training(training.people, training.features[:, :first], training.ideal)
+        probes = attacker.features(lineup.treated[:, first:].reshape(n * (draws - first), *size))
+        yield half, probes, np.repeat(training.people, draws - first)
 
 
 def _results(trial: _Trial, level: Knowledge, lineup: Lineup) -> tuple[list[AttackResult], tuple[Curve, ...]]:
