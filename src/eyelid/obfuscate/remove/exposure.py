@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from eyelid.obfuscate.remove.picture import Mask, Stack
+
+Exposure: TypeAlias = NDArray[np.float32]
+"""One gain and one offset for each plane, (planes, 2)."""
 
 _MOST: Final = 4_000
 _FLAT: Final = 4.0
@@ -17,12 +21,22 @@ _NOISE: Final = 4.0  # of 255
 
 
 def exposed(stack: Stack, like: Stack, both: Mask) -> Stack:
-    """Return the stack in the exposure of another: one gain and one offset per plane, fitted where both show.
+    """Return the stack in the exposure of another, as it is fitted where both show."""
+    return relit(stack, exposure(stack, like, both))
+
+
+def relit(stack: Stack, fitted: Exposure) -> Stack:
+    """Return a stack by one gain and one offset for each of its planes."""
+    return np.asarray(stack * fitted[:, 0] + fitted[:, 1], np.float32)
+
+
+def exposure(stack: Stack, like: Stack, both: Mask) -> Exposure:
+    """Return one gain and one offset per plane, (planes, 2), fitted where both stacks show.
 
     Begins with the quantiles, which do not care whether the pictures are aligned to the pixel, and goes on
     with those pixels that the fit explains. A plane without contrast keeps its gain.
     """
-    out = np.empty_like(stack)
+    fitted = np.empty((stack.shape[2], 2))
     every = max(1, int(both.sum()) // _MOST)
     for layer in range(stack.shape[2]):
         theirs = stack[..., layer][both][::every].astype(np.float64)
@@ -32,8 +46,8 @@ def exposed(stack: Stack, like: Stack, both: Mask) -> Stack:
             off = np.abs(ours - gain * theirs - offset)
             keep = off <= max(_NOISE, 2 * float(np.median(off)))
             gain, offset = _line(theirs[keep], ours[keep])
-        out[..., layer] = gain * stack[..., layer] + offset
-    return out
+        fitted[layer] = gain, offset
+    return fitted.astype(np.float32)
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

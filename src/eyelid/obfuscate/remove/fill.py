@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol
 
 import cv2
 import numpy as np
 
+from eyelid.obfuscate.remove.cameras import cameras
 from eyelid.obfuscate.remove.changes import changed
 from eyelid.obfuscate.remove.invent import invent
 from eyelid.obfuscate.remove.look import Look, aligned, blended, look, target_of
 from eyelid.obfuscate.remove.picture import Box, Mask, Picture, Stack, dilate, whole_blocks
+from eyelid.obfuscate.remove.sweep import swept
+from eyelid.obfuscate.remove.tracks import tracks
 from eyelid.obfuscate.remove.vote import vote
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
     from eyelid.obfuscate.remove.align import Homography
     from eyelid.obfuscate.remove.background import Background
+    from eyelid.obfuscate.remove.cameras import Cameras
     from eyelid.obfuscate.remove.look import Target
 
 _JOIN: Final = 12
@@ -31,6 +36,12 @@ _ENOUGH: Final = 3
 _EXACT: Final = 0.15
 """Two looks that fit so well can tell a shadow from a seam."""
 _EDGE: Final = 2
+_MARGIN: Final = 32
+_ONE_PLANE: Final = 0.05
+"""Where every look fits so well, what is behind the hole lies in one plane with what is around it."""
+
+_AS_WELL: Final = 1.5
+"""What is known of depth is believed where the looks by it fit the rim about as well as those by planes."""
 
 
 class Source(Protocol):
@@ -65,17 +76,23 @@ def fill_from_views(picture: Picture, sources: Sequence[Source]) -> Mask:
     Return the pixels that were invented: all of them where there are no sources.
     """
     invented = np.zeros_like(picture.hole)
+    scene = _Scene(picture, sources)
     for part, box in _parts(picture, _LEAST_CONTEXT, _CONTEXT):
         target = target_of(picture, box, part)
         looks = _looks(target, part, sources)
+        if any(found.error > _ONE_PLANE for found in looks):
+            nearer, inside = _nearer(picture, target, part)
+            deep = scene.looks(nearer)
+            if deep and _error(deep) <= _AS_WELL * _error(looks):
+                looks, target, part = deep, nearer, inside
         stack, known = target.stack.copy(), ~target.hole
         if looks:
             part, target, (voted, seen) = _agreed(picture, target, part, looks)
             seen &= target.hole
             stack, known = target.stack.copy(), ~target.hole | seen
             stack[seen] = voted[seen]
-        picture.write(box, invent(stack, ~known), part)
-        invented[box.slices][part] = ~known[part]
+        picture.write(target.box, invent(stack, ~known), part)
+        invented[target.box.slices][part] = ~known[part]
     return invented
 
 
@@ -92,6 +109,44 @@ def _looks(target: Target, part: Mask, sources: Sequence[Source]) -> list[Look]:
         if len(looks) >= most or (times_seen[part] >= _ENOUGH).all():
             break
     return aligned(target, looks)
+
+
+def _error(looks: Sequence[Look]) -> float:
+    return float(np.median([found.error for found in looks]))
+
+
+def _nearer(picture: Picture, target: Target, part: Mask) -> tuple[Target, Mask]:
+    """Return the target and the part cut to what lies near: depth is measured there."""
+    columns, rows = np.flatnonzero(part.any(axis=0)), np.flatnonzero(part.any(axis=1))
+    whole = target.box
+    box = picture.box(
+        max(whole.x0 + int(columns[0]) - _MARGIN, whole.x0),
+        max(whole.y0 + int(rows[0]) - _MARGIN, whole.y0),
+        min(whole.x0 + int(columns[-1]) + 1 + _MARGIN, whole.x1),
+        min(whole.y0 + int(rows[-1]) + 1 + _MARGIN, whole.y1),
+    )
+    inside = part[box.y0 - whole.y0 : box.y1 - whole.y0, box.x0 - whole.x0 : box.x1 - whole.x0]
+    return target_of(picture, box, inside), inside
+
+
+class _Scene:
+    """What the sources show by the depth of each pixel, once it is known where they were taken from."""
+
+    def __init__(self, picture: Picture, sources: Sequence[Source]) -> None:
+        self._picture = picture
+        self._sources = sources
+
+    def looks(self, target: Target) -> list[Look]:
+        """Return the looks at a target in this scene, none where the cameras are not clear."""
+        found = self._cameras
+        return [] if found is None else swept(target, [source.picture for source in self._sources], found)
+
+    @cached_property
+    def _cameras(self) -> Cameras | None:
+        planes = [source.maps for source in self._sources]
+        views = [source.picture for source in self._sources]
+        size = (self._picture.width, self._picture.height)
+        return cameras(tracks(self._picture, list(zip(views, planes, strict=True))), planes, size)
 
 
 def _agreed(

@@ -144,7 +144,7 @@ def _shifted(target: Target, plain: Look, onward: Stack) -> Look | None:
     x, y = x + back[..., 0], y + back[..., 1]
     moved = cv2.remap(plain.stack, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     free = cv2.remap(plain.seen.astype(np.float32), x, y, cv2.INTER_LINEAR, borderValue=0)
-    return _judged(target, np.asarray(moved, np.float32).reshape(target.stack.shape), free > 0.999)
+    return judged(target, np.asarray(moved, np.float32).reshape(target.stack.shape), free > 0.999)
 
 
 def _warped(target: Target, source: Picture, matrix: Homography) -> Look | None:
@@ -174,10 +174,10 @@ def _warped(target: Target, source: Picture, matrix: Homography) -> Look | None:
     free = cv2.warpPerspective(
         (~hole).astype(np.float32), inverse, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     )
-    return _judged(target, np.asarray(warped, np.float32).reshape(target.stack.shape), free > 0.999)
+    return judged(target, np.asarray(warped, np.float32).reshape(target.stack.shape), free > 0.999)
 
 
-def _judged(target: Target, stack: Stack, seen: Mask) -> Look | None:
+def judged(target: Target, stack: Stack, seen: Mask) -> Look | None:
     """Return the look with its error: above 1 where it does not show the target's surroundings."""
     both = target.rim & seen
     if int(both.sum()) < _LEAST_RIM or not (seen & target.hole).any():

@@ -19,7 +19,7 @@ _TOLERANCE: Final = np.uint8(18)
 """Of 255: how far two views of the same thing may differ beyond what a shift by a pixel explains."""
 
 _SEAM: Final = 15
-_LEAST_ERROR: Final = np.float32(0.05)
+_LEAST_ERROR: Final = np.float32(0.002)
 _AROUND: Final = 7
 _LEAST_MEDIAN: Final = 3
 _SHARE: Final = 0.7
@@ -49,7 +49,7 @@ def vote(looks: Sequence[Look]) -> tuple[Stack, Mask, Mask]:
         # The mean of all that are believed, the better aligned the more, is nearer to the truth than any of
         # them; they run into one another over a few pixels: no seam shows.
         weight = cv2.blur(believed.astype(np.float32), (_SEAM, _SEAM)) * believed
-        weight /= np.float32(found.error) + _LEAST_ERROR
+        weight /= np.float32(found.error) ** 2 + _LEAST_ERROR
         total += weight
         light += found.stack * weight[..., None]
     stack = np.asarray(light / np.maximum(total, 1e-6)[..., None], np.float32)
