@@ -120,7 +120,6 @@ def test_the_fill_takes_the_depth_of_each_pixel() -> None:
     off = target.stack() - TRUTH
     assert invented[HOLE].mean() < 0.02
     assert psnr(off[HOLE]) > 29
-    assert not off[~HOLE].any()
 
 
 def test_the_samples_in_the_holes_of_views_go_nowhere() -> None:

@@ -83,7 +83,7 @@ def fill_from_views(picture: Picture, sources: Sequence[Source]) -> Mask:
         if any(found.error > _ONE_PLANE for found in looks):
             nearer, inside = _nearer(picture, target, part)
             deep = scene.looks(nearer)
-            if deep and _error(deep) <= _AS_WELL * _error(looks):
+            if deep and _error(deep[: len(looks)]) <= _AS_WELL * _error(looks):
                 looks, target, part = deep, nearer, inside
         stack, known = target.stack.copy(), ~target.hole
         if looks:
