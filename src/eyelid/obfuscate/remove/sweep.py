@@ -2,7 +2,7 @@
 
 For each of many depths all views are brought to the target as if everything lay there (Collins, "A
 space-sweep approach to true multi-image matching", CVPR 1996). Each pixel takes the depth at which the views
-agree, smooth but for edges (Hirschmueller, "Stereo processing by semiglobal matching", IEEE PAMI 2008).
+agree, smooth but for edges.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from eyelid.obfuscate.remove.exposure import exposure, relit
 from eyelid.obfuscate.remove.look import Look, judged
 from eyelid.obfuscate.remove.picture import dilate
+from eyelid.obfuscate.remove.semiglobal import smoothed
 from eyelid.obfuscate.remove.sharpness import as_sharp
 from eyelid.obfuscate.remove.spread import spread
 
@@ -55,8 +56,6 @@ _TREND, _MOST_TREND = np.float32(0.015), np.float32(15)
 
 It decides where nothing else does: plain darkness agrees with itself at any depth.
 """
-_SLANT, _JUMP = np.float32(3), np.float32(30)
-"""What it costs to lie a step, or further, off the pixel beside."""
 _MEDIAN: Final = 5
 _EDGE: Final = 3
 
@@ -127,7 +126,7 @@ def _depth(target: Target, lit: Sequence[_View], cameras: Cameras) -> Floats:
     depths = _depths(target, lit, cameras)
     volume = _volume(target, lit, cameras, depths, grown, size)
     volume += _prior(cameras, depths, grown, size)
-    chosen = cv2.medianBlur(_smoothed(volume), _MEDIAN)
+    chosen = cv2.medianBlur(smoothed(volume), _MEDIAN)
     found = np.interp(chosen, np.arange(len(depths)), depths).astype(np.float32)
     return np.asarray(cv2.resize(found, (columns, rows)), np.float32)
 
@@ -200,34 +199,6 @@ def _prior(cameras: Cameras, depths: NDArray[np.float64], grown: Homography, siz
         out[y - 1 : y + 2, x - 1 : x + 2] += _ELSEWHERE * np.minimum(np.abs(steps - np.float32(label)), 3)
         values[y, x], known[y, x] = label, True
     out += np.minimum(np.square(steps - spread(values, known)) * _TREND, _MOST_TREND)
-    return out
-
-
-def _smoothed(volume: Floats) -> Floats:
-    """Return the step of each pixel, to parts of a step, at least cost along paths from eight directions."""
-    total = np.zeros_like(volume)
-    for turns in range(4):
-        for slant in (0, 1):
-            total += np.rot90(_path(np.rot90(volume, turns), slant), -turns)
-    best = total.argmin(axis=-1)
-    inner = np.clip(best, 1, volume.shape[-1] - 2)
-    low, mid, high = (np.take_along_axis(total, (inner + k)[..., None], -1)[..., 0] for k in (-1, 0, 1))
-    curve = np.maximum(low - 2 * mid + high, 1e-3)
-    shift = ((low - high) / (2 * curve)).clip(-0.5, 0.5)
-    return np.asarray(np.where(best == inner, inner + shift, best), np.float32)
-
-
-def _path(volume: Floats, slant: int) -> Floats:
-    """Return the least costs of paths that come from the row before, ``slant`` columns to the left."""
-    out = volume.copy()
-    for row in range(1, len(volume)):
-        before = np.roll(out[row - 1], slant, axis=0)
-        before[:slant] = 0
-        least = before.min(axis=-1, keepdims=True)
-        move = np.minimum(before, least + _JUMP)
-        np.minimum(move[:, 1:], before[:, :-1] + _SLANT, out=move[:, 1:])
-        np.minimum(move[:, :-1], before[:, 1:] + _SLANT, out=move[:, :-1])
-        out[row] += move - least
     return out
 
 
