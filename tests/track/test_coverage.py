@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eyelid.track import link
 from tests.track.world import (
     HEIGHT,
     RATE,
@@ -97,6 +100,27 @@ def test_linear_motion_in_lanes(detector: Detector, things: list[tuple[float, fl
     ]
     truth, finds = first_look_sees_all(detector, paths)
     assert_covered(truth, run(finds))
+
+
+def test_a_speed_known_from_long_ago_is_not_forgotten() -> None:
+    """Its last two detections lie 0.4 s apart, and then it is not found again."""
+    detector = Detector(every=5, dropout=0.3, longest=2, seed=5)
+    paths = [linear(WIDTH / 2, 45, 30, 0, 20), linear(WIDTH / 2, 135, 0, 0, 20)]
+    truth, finds = first_look_sees_all(detector, paths)
+    assert_covered(truth, run(finds))
+
+
+@settings(max_examples=40, deadline=None)
+@given(detectors, st.floats(20, 60), st.floats(-1.5, 1.5), st.floats(-1, 1))
+def test_what_is_forgotten_changes_no_plan(detector: Detector, side: float, vx: float, ax: float) -> None:
+    path = accelerated(WIDTH / 2, HEIGHT / 2, vx * side, 0, ax * side, 0, side)
+    _, finds = film([path], detector, FRAMES)
+    with patch.object(link, "SWEEP", 1):
+        short = run(finds)
+    with patch.object(link, "SWEEP", 10**9):
+        whole = run(finds)
+    for a, b in zip(short, whole, strict=True):
+        assert np.array_equal(a.detections.boxes, b.detections.boxes), f"frame {a.index}"
 
 
 @settings(max_examples=60, deadline=None)

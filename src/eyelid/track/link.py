@@ -119,10 +119,10 @@ class Track:
         return len(self.sights) == 1 and self.lead is None and self.heir is None
 
     def forget(self, index: int) -> None:
-        """Drop detections that no frame from ``index`` on can depend on."""
-        if seen := self.seen_until(index):
+        """Drop detections that no frame from ``index`` on can depend on: its speed needs two at least."""
+        if (seen := self.seen_until(index)) > 1:
             oldest = self.sights[seen - 1].time - SPEED_WINDOW_S
-            del self.sights[: bisect_left(self.sights, oldest, hi=seen - 1, key=_time)]
+            del self.sights[: bisect_left(self.sights, oldest, hi=seen - 2, key=_time)]
 
 
 def _speed(a: Sight, b: Sight) -> State:
