@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from eyelid.obfuscate.remove.cameras import Cameras, cameras
+from eyelid.obfuscate.remove.cameras import Cameras, cameras, plane_of
 from eyelid.obfuscate.remove.tracks import Tracks
 from tests.obfuscate.remove.rigs import HEIGHT, WIDTH, Pose, by_hand, scattered
 
@@ -58,7 +60,7 @@ def test_a_plane_of_one_depth_is_the_map_that_its_points_follow() -> None:
     assert found is not None
     for view, pose in enumerate(POSES):
         for point, depth in list(zip(found.points, found.depths, strict=True))[:20]:
-            mapped = found.plane(view, float(depth)) @ np.array([*point, 1])
+            mapped = plane_of(found.matrices[view], float(depth)) @ np.array([*point, 1])
             number = int(np.linalg.norm(seen_by(POSES, SPACE, 0).points - point, axis=1).argmin())
             assert mapped[:2] / mapped[2] == pytest.approx(pose.sees(SPACE[number : number + 1])[0], abs=0.05)
 
@@ -92,6 +94,26 @@ def test_a_place_whose_things_move_by_themselves_is_refused(seed: int) -> None:
     tracks = seen_by(POSES, SPACE)
     tracks.seen[...] += np.random.default_rng(seed).normal(0, 0.7, tracks.seen.shape)
     assert found_by(tracks, POSES) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 2**16),
+    st.sampled_from([1e-3, 1.0, 100.0, 1e6]),
+    st.sampled_from([0.0, 0.3, 0.9]),
+    st.integers(0, 60),
+)
+def test_nonsense_is_refused_or_explained_and_never_an_error(
+    seed: int, size: float, missing: float, same: int
+) -> None:
+    random = np.random.default_rng(seed)
+    points = random.uniform(0, size, (60, 2))
+    points[:same] = points[0]
+    seen = points + random.normal(0, size / 10, (6, 60, 2))
+    seen[random.random((6, 60)) < missing] = np.nan
+    planes = [[random.normal(0, 1, (3, 3))] for _ in range(6)]
+    found = cameras(Tracks(points, seen, 1.0), planes, (WIDTH, HEIGHT))
+    assert found is None or np.isfinite(found.depths).all()
 
 
 def test_too_few_points_or_views_tell_nothing() -> None:

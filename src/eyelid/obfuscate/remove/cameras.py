@@ -54,10 +54,10 @@ class Cameras:
         """Return whether it is known where a view was taken from."""
         return bool(np.isfinite(self.matrices[view]).all())
 
-    def plane(self, view: int, depth: float) -> Homography:
-        """Return the map from the target to a view for all that lies at one depth."""
-        matrix = self.matrices[view]
-        return np.column_stack([matrix[:, :2], matrix[:, 2] + depth * matrix[:, 3]])
+
+def plane_of(matrix: NDArray[np.float64], depth: float) -> Homography:
+    """Return the map from the target to the view of a camera (3, 4) for all that lies at one depth."""
+    return np.column_stack([matrix[:, :2], matrix[:, 2] + depth * matrix[:, 3]])
 
 
 def cameras(tracks: Tracks, planes: Sequence[Sequence[Homography]], size: tuple[int, int]) -> Cameras | None:
@@ -101,9 +101,12 @@ def _starts(
         plane = change @ maps[0] @ np.linalg.inv(change)
         off = _apart(_mapped(plane, ours[both]), theirs[view, both])
         cv2.setRNGSeed(0)
-        matrix, agree = cv2.findFundamentalMat(
-            ours[both], theirs[view, both], cv2.USAC_MAGSAC, near, 0.999, 1000
-        )
+        try:
+            matrix, agree = cv2.findFundamentalMat(
+                ours[both], theirs[view, both], cv2.USAC_MAGSAC, near, 0.999, 1000
+            )
+        except cv2.error:  # raised where points fall together and no model comes out
+            continue
         if np.shape(matrix) != (3, 3):
             continue
         inside = np.asarray(agree).ravel() > 0
@@ -213,7 +216,7 @@ def _adjusted(
     et al., "Bundle adjustment: a modern synthesis", 2000, section 6).
     """
     views = np.flatnonzero(np.isfinite(matrices[:, 0, 0]))
-    matrices, depths = matrices.copy(), np.nan_to_num(depths)
+    matrices, depths = matrices.copy(), np.nan_to_num(depths, posinf=0, neginf=0)
     matrices[views] /= np.linalg.norm(matrices[views], axis=(1, 2), keepdims=True)
     damping, count = 1e-3, 12 * len(views)
     now = _equations(matrices, depths, ours, theirs, views, near)
@@ -226,7 +229,7 @@ def _adjusted(
         tried = matrices.copy()
         tried[views] += step.reshape(-1, 3, 4)
         after = _equations(tried, deeper, ours, theirs, views, near)
-        if after.cost >= now.cost:
+        if not after.cost < now.cost:
             damping *= 5
             continue
         done = after.cost > now.cost * (1 - 1e-4)

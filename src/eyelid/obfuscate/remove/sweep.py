@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from eyelid.obfuscate.remove.cameras import plane_of
 from eyelid.obfuscate.remove.exposure import exposure, relit
 from eyelid.obfuscate.remove.look import Look, judged
 from eyelid.obfuscate.remove.picture import dilate
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from eyelid.obfuscate.remove.align import Homography
     from eyelid.obfuscate.remove.cameras import Cameras
     from eyelid.obfuscate.remove.look import Target
-    from eyelid.obfuscate.remove.picture import Mask, Picture, Stack
+    from eyelid.obfuscate.remove.picture import Box, Mask, Picture, Stack
 
     Floats = NDArray[np.float32]
 
@@ -58,13 +59,20 @@ It decides where nothing else does: plain darkness agrees with itself at any dep
 """
 _MEDIAN: Final = 5
 _EDGE: Final = 3
+_AROUND: Final = 8
+_LEAST_SIDE: Final = 8
+_FAR: Final = 1e5
+_MOST_LARGER: Final = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """A view in the exposure of the target: its whole stack, and where (1) it is free of holes."""
+    """The part of a view that may show the box, in the exposure of the target.
 
-    number: int
+    ``matrix`` (3, 4) takes (x, y, 1, depth) of the target to pixels of the part; ``free`` is 1 outside holes.
+    """
+
+    matrix: NDArray[np.float64]
     stack: Stack
     free: Floats
 
@@ -74,17 +82,18 @@ def swept(target: Target, views: Sequence[Picture], cameras: Cameras) -> list[Lo
 
     The looks are in the order of the views, nearest first; a pixel is seen by a few of them.
     """
-    lit = _lit(target, views, cameras)
+    ends = _ends(cameras)
+    lit = _lit(target, views, cameras, ends)
     if len(lit) < _LEAST_VIEWS:
         return []
-    depth = _depth(target, lit, cameras)
+    depth = _depth(target, lit, cameras, ends)
     rows, columns = depth.shape
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     space = np.stack([x + target.box.x0, y + target.box.y0, np.ones_like(x), depth], axis=-1)
     times = np.zeros((rows, columns), np.int64)
     looks: list[Look] = []
     for view in lit:
-        there = space @ cameras.matrices[view.number].T.astype(np.float32)
+        there = space @ view.matrix.T.astype(np.float32)
         at = (there[..., 0] / there[..., 2], there[..., 1] / there[..., 2])
         shown = cv2.remap(view.stack, *at, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         seen = cv2.remap(view.free, *at, cv2.INTER_LINEAR, borderValue=0) > 0.999
@@ -96,8 +105,17 @@ def swept(target: Target, views: Sequence[Picture], cameras: Cameras) -> list[Lo
     return looks
 
 
-def _lit(target: Target, views: Sequence[Picture], cameras: Cameras) -> list[_View]:
-    """Return the views of known cameras that show the target's surroundings, in its exposure."""
+def _ends(cameras: Cameras) -> tuple[float, float]:
+    """Return the depths between which all is looked for."""
+    low, high = np.percentile(cameras.depths, (1, 99)).tolist()
+    beyond = _BEYOND * (high - low)
+    return low - beyond, high + beyond
+
+
+def _lit(
+    target: Target, views: Sequence[Picture], cameras: Cameras, ends: tuple[float, float]
+) -> list[_View]:
+    """Return of each view of known camera what shows the target's surroundings, in its exposure."""
     box = target.box
     from_box = np.array([[1, 0, box.x0], [0, 1, box.y0], [0, 0, 1]], np.float64)
     size = (box.x1 - box.x0, box.y1 - box.y0)
@@ -106,16 +124,36 @@ def _lit(target: Target, views: Sequence[Picture], cameras: Cameras) -> list[_Vi
     for number, view in enumerate(views):
         if not cameras.known(number):
             continue
-        stack, free = view.stack(), (~dilate(view.hole, _EDGE)).astype(np.float32)
-        plane = cameras.plane(number, middle) @ from_box
+        matrix = cameras.matrices[number]
+        part = _reach(target, view, [plane_of(matrix, end) for end in ends])
+        if part is None:
+            continue
+        moved = np.array([[1, 0, -part.x0], [0, 1, -part.y0], [0, 0, 1]]) @ matrix
+        stack, free = view.stack(part), (~dilate(view.hole[part.slices], _EDGE)).astype(np.float32)
+        plane = plane_of(moved, middle) @ from_box
         both = (_warped(free, plane, size) > 0.999) & ~target.hole
         if int(both.sum()) >= _LEAST_COMMON:
             plain = _warped(stack, plane, size).reshape(target.stack.shape)
-            lit.append(_View(number, relit(stack, exposure(plain, target.stack, both)), free))
+            lit.append(_View(moved, relit(stack, exposure(plain, target.stack, both)), free))
     return lit
 
 
-def _depth(target: Target, lit: Sequence[_View], cameras: Cameras) -> Floats:
+def _reach(target: Target, view: Picture, planes: Sequence[Homography]) -> Box | None:
+    """Return the part of a view in which the target's box may be shown, None where it would be too large."""
+    box = target.box
+    corners = np.array([[[x, y]] for x in (box.x0, box.x1) for y in (box.y0, box.y1)], np.float64)
+    mapped = np.concatenate([cv2.perspectiveTransform(corners, plane)[:, 0] for plane in planes])
+    if not np.isfinite(mapped).all() or np.abs(mapped).max() > _FAR:
+        return None
+    (x0, y0), (x1, y1) = np.floor(mapped.min(axis=0)).astype(int), np.ceil(mapped.max(axis=0)).astype(int)
+    low, high = np.clip([x0, y0], _AROUND, None) - _AROUND, [x1 + _AROUND, y1 + _AROUND]
+    part = view.box(int(low[0]), int(low[1]), min(int(high[0]), view.width), min(int(high[1]), view.height))
+    if part.x1 - part.x0 < _LEAST_SIDE or part.y1 - part.y0 < _LEAST_SIDE:
+        return None
+    return part if part.area <= _MOST_LARGER * box.area else None
+
+
+def _depth(target: Target, lit: Sequence[_View], cameras: Cameras, ends: tuple[float, float]) -> Floats:
     """Return the depth of each pixel of the box, (rows, columns)."""
     rows, columns = target.hole.shape
     scale = min(1.0, np.sqrt(_MOST_PIXELS / target.hole.size))
@@ -123,34 +161,28 @@ def _depth(target: Target, lit: Sequence[_View], cameras: Cameras) -> Floats:
     across, down = columns / size[0], rows / size[1]
     corner = (target.box.x0 + (across - 1) / 2, target.box.y0 + (down - 1) / 2)
     grown = np.array([[across, 0, corner[0]], [0, down, corner[1]], [0, 0, 1]])
-    depths = _depths(target, lit, cameras)
-    volume = _volume(target, lit, cameras, depths, grown, size)
+    depths = np.linspace(*ends, _steps(target, lit, ends))
+    volume = _volume(target, lit, depths, grown, size)
     volume += _prior(cameras, depths, grown, size)
     chosen = cv2.medianBlur(smoothed(volume), _MEDIAN)
     found = np.interp(chosen, np.arange(len(depths)), depths).astype(np.float32)
     return np.asarray(cv2.resize(found, (columns, rows)), np.float32)
 
 
-def _depths(target: Target, lit: Sequence[_View], cameras: Cameras) -> NDArray[np.float64]:
-    """Return the depths to try: from one to the next no view moves by more than a step."""
-    low, high = np.percentile(cameras.depths, (1, 99))
-    low, high = low - _BEYOND * (high - low), high + _BEYOND * (high - low)
+def _steps(target: Target, lit: Sequence[_View], ends: tuple[float, float]) -> int:
+    """Return how many depths to try, so that from one to the next no view moves by more than a step."""
     box = target.box
     centre = np.array([[[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2]]])
     most = 0.0
     for view in lit:
-        near, far = (
-            cv2.perspectiveTransform(centre, cameras.plane(view.number, float(end)))[0, 0]
-            for end in (low, high)
-        )
+        near, far = (cv2.perspectiveTransform(centre, plane_of(view.matrix, end))[0, 0] for end in ends)
         most = max(most, float(np.linalg.norm(near - far)))
-    return np.linspace(low, high, int(np.clip(round(most / _STEP), _LEAST_DEPTHS, _MOST_DEPTHS)))
+    return int(np.clip(round(most / _STEP), _LEAST_DEPTHS, _MOST_DEPTHS))
 
 
 def _volume(
     target: Target,
     lit: Sequence[_View],
-    cameras: Cameras,
     depths: NDArray[np.float64],
     grown: Homography,
     size: tuple[int, int],
@@ -163,7 +195,7 @@ def _volume(
     for step, depth in enumerate(depths):
         shown = [(np.asarray(here, np.float32), clear_here)]
         for view in lit:
-            back = cameras.plane(view.number, float(depth)) @ grown
+            back = plane_of(view.matrix, float(depth)) @ grown
             there = _warped(view.stack, back, size).reshape(size[1], size[0], -1)
             shown.append((there, _warped(view.free, back, size) > 0.999))
         volume[..., step], counts[..., step] = _disagreement(shown)
